@@ -1,0 +1,1 @@
+"""Nix CI on Buildbot: the thin Python side of buildbot-nix."""

@@ -1,0 +1,64 @@
+//! The command line of buildbot-nix, for people and for Buildbot's workers.
+//!
+//! One file per subcommand: its arguments, and a `run` that calls the core and prints.
+
+mod build;
+mod check;
+mod check_config;
+mod completions;
+mod eval;
+mod exit;
+mod init;
+mod plan;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use exit::Exit;
+
+/// Nix CI on Buildbot: evaluates a flake's checks and builds every one of them.
+#[derive(Debug, Parser)]
+#[command(name = "buildbot-nix", version, after_help = exit::HELP, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Init(init::Arguments),
+    CheckConfig(check_config::Arguments),
+    Plan(plan::Arguments),
+    Check(check::Arguments),
+    Eval(eval::Arguments),
+    Build(build::Arguments),
+    Completions(completions::Arguments),
+}
+
+/// Runs the command line `arguments` (the program's name first) in this process.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    run(arguments).into()
+}
+
+/// Like [`main`], for callers that report the exit status themselves.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are "errors" with exit status 0 for clap.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Success };
+        }
+    };
+    match arguments.command {
+        Command::Init(arguments) => init::run(&arguments),
+        Command::CheckConfig(arguments) => check_config::run(&arguments),
+        Command::Plan(arguments) => plan::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Eval(arguments) => eval::run(&arguments),
+        Command::Build(arguments) => build::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments),
+    }
+}

@@ -1,0 +1,28 @@
+//! Everything buildbot-nix knows that needs neither Python nor Buildbot.
+//!
+//! | stage | module | in → out |
+//! |---|---|---|
+//! | settings | [`config`] | settings file → [`config::Settings`], or all problems at once |
+//! | plan | [`plan`] | settings → [`plan::MasterPlan`]: plain data that Python materialises |
+//! | eval | [`eval`] | checkout → evaluator processes → machine lines |
+//! | jobs, graph | [`run`], [`graph`] | machine lines → jobs → what may be built now |
+//! | build | [`build`] | one job → realise, gc root → outcome |
+//! | report | [`report`] | outcomes → summary, failures first |
+//!
+//! [`nix`] holds the validated names, [`machine_line`] what the agent on a worker prints for the
+//! master. Modules are pure unless their text says that they run processes.
+
+pub mod build;
+pub mod config;
+pub mod error;
+pub mod eval;
+pub mod graph;
+pub mod machine_line;
+pub mod nix;
+pub mod plan;
+pub mod process;
+pub mod repo_config;
+pub mod report;
+pub mod run;
+pub mod scaffold;
+pub mod secret;

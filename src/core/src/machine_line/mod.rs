@@ -1,0 +1,183 @@
+//! Machine lines: what the agent on a worker prints on stdout for the master.
+//!
+//! One JSON object a line, its `type` says which. The format is documented for others in
+//! docs/machine-lines.md; [`VERSION`] changes when an old reader would misunderstand a new line.
+//! New fields and new types may be added without that: readers ignore what they do not know.
+//!
+//! The text is ASCII (everything else is escaped) and a physical line is short, because a stock
+//! buildbot-worker cuts lines at 4,096 characters and decodes chunk by chunk; see [`encode`].
+
+mod decode;
+mod encode;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub use decode::{Decoder, ProtocolError};
+pub use encode::encode;
+
+use crate::nix::{AttrPath, DrvPath, StorePath, System};
+
+/// Version of the format, in every [`Start`] line.
+pub const VERSION: u32 = 1;
+
+/// One machine line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase")]
+pub enum Line {
+    /// First line of an evaluation.
+    Start(Start),
+    /// Something a person should know that is no error, e.g. a bad value in the repository file.
+    Warning {
+        /// For people, without trailing newline.
+        message: String,
+    },
+    /// An attribute that is a derivation of a wanted system.
+    Job(Job),
+    /// An attribute that could not be evaluated. The evaluation of the others goes on.
+    Failed(Failed),
+    /// Attributes that exist but are not for this instance (another system).
+    Skipped(Skipped),
+    /// Last line of an evaluation that went to its end, whatever its attributes did.
+    Done {
+        /// Number of [`Line::Job`] lines printed.
+        jobs: u64,
+        /// Number of [`Line::Failed`] lines printed.
+        failed: u64,
+    },
+    /// The whole command could not do its work: no flake, no such attribute, no Nix. Nothing
+    /// follows.
+    Fatal {
+        /// What was tried, on what, and what came of it.
+        message: String,
+        /// What to do about it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hint: Option<String>,
+    },
+    /// Result of `buildbot-nix build`, its only line.
+    Outcome(Outcome),
+    /// A line of a type that this version does not know.
+    #[serde(other)]
+    Unknown,
+}
+
+/// How an evaluation is done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Start {
+    /// [`VERSION`] of the writer.
+    pub version: u32,
+    /// Evaluator, `nix` or `nix-eval-jobs`.
+    pub engine: String,
+    /// What the evaluator says its version is.
+    pub engine_version: String,
+    /// The attribute of the flake whose children are jobs, e.g. `checks`.
+    pub attribute: String,
+    /// Folder of the flake below the checkout.
+    pub flake_dir: String,
+    /// Systems whose attributes are evaluated; empty means all.
+    pub systems: Vec<System>,
+}
+
+/// One attribute to build.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Job {
+    /// [`Job::attr_path`] for people, as nix-eval-jobs writes it.
+    pub attr: String,
+    /// Where it stands below the evaluated attribute.
+    pub attr_path: AttrPath,
+    /// The derivation's name.
+    pub name: String,
+    /// The system it builds on.
+    pub system: System,
+    /// The derivation.
+    pub drv_path: DrvPath,
+    /// Output paths by output name; `None` where the path is only known after the build.
+    pub outputs: BTreeMap<String, Option<StorePath>>,
+    /// Whether there is anything to do.
+    pub cache_status: CacheStatus,
+    /// Jobs printed before this one that it needs, nearest only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<DrvPath>,
+    /// Jobs printed before this one that need it, nearest only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needed_by: Vec<DrvPath>,
+}
+
+/// Where a job's outputs are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum CacheStatus {
+    /// In the local store: nothing to do.
+    Local,
+    /// Can be fetched from a substituter.
+    Cached,
+    /// Must be built.
+    NotBuilt,
+}
+
+/// An attribute that does not evaluate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Failed {
+    /// [`Failed::attr_path`] for people.
+    pub attr: String,
+    /// Where it stands below the evaluated attribute.
+    pub attr_path: AttrPath,
+    /// The evaluator's message, without colours.
+    pub error: String,
+}
+
+/// Attributes of a system that this instance does not build.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Skipped {
+    /// Their system, or the name that stands where a system is expected.
+    pub system: String,
+    /// How many there are, where that can be told without evaluating them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attributes: Option<u64>,
+}
+
+/// What became of one build.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Outcome {
+    /// The verdict.
+    pub result: BuildResult,
+    /// What was asked for.
+    pub drv_path: DrvPath,
+    /// Output paths by output name, as far as they exist.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub outputs: BTreeMap<String, StorePath>,
+    /// The derivation whose builder failed; another than `drv_path` if a dependency did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_drv: Option<DrvPath>,
+    /// One sentence for people if it did not go well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Wall time in seconds.
+    pub seconds: f64,
+    /// Number of derivations whose builder ran.
+    #[serde(default)]
+    pub built: u64,
+    /// Number of paths fetched.
+    #[serde(default)]
+    pub substituted: u64,
+}
+
+/// The verdict on a build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum BuildResult {
+    /// All outputs are there now, or were before.
+    Succeeded,
+    /// A builder failed, exceeded a limit, or made something that Nix refuses.
+    Failed,
+    /// The machine's fault, not the derivation's: no Nix, no disk space, daemon gone.
+    Transient,
+    /// Stopped on request.
+    Cancelled,
+}
