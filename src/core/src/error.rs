@@ -44,7 +44,11 @@ pub enum Error {
 
 impl Error {
     /// An error of file `path` while trying to `action` it.
-    pub fn io(action: &'static str, path: impl AsRef<std::path::Path>, source: std::io::Error) -> Self {
+    pub fn io(
+        action: &'static str,
+        path: impl AsRef<std::path::Path>,
+        source: std::io::Error,
+    ) -> Self {
         Self::Io {
             action,
             path: path.as_ref().display().to_string(),

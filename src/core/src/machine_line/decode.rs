@@ -94,7 +94,10 @@ impl Decoder {
         ProtocolError {
             line_number: self.line_number,
             reason: reason.to_owned(),
-            excerpt: String::from_utf8_lossy(line).chars().take(EXCERPT).collect(),
+            excerpt: String::from_utf8_lossy(line)
+                .chars()
+                .take(EXCERPT)
+                .collect(),
         }
     }
 }
@@ -171,6 +174,12 @@ mod tests {
     fn an_unfinished_line_is_an_error_at_the_end() {
         let mut decoder = Decoder::default();
         decoder.feed(b"{\"type\":").unwrap();
-        assert!(decoder.finish().unwrap_err().reason.contains("ends in the middle"));
+        assert!(
+            decoder
+                .finish()
+                .unwrap_err()
+                .reason
+                .contains("ends in the middle")
+        );
     }
 }
