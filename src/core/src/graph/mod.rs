@@ -181,6 +181,11 @@ impl Graph {
         waiting
     }
 
+    /// The node of a derivation that was added.
+    pub fn node(&self, drv: &DrvPath) -> Option<NodeId> {
+        self.by_drv.get(drv).copied()
+    }
+
     /// Where the node stands.
     pub fn state(&self, id: NodeId) -> State {
         self.nodes

@@ -1,0 +1,139 @@
+use std::fmt::Write as _;
+
+use crate::run::{Attribute, Finding, Outcome, Run};
+
+use super::text::{bad, short, shortened, verdict};
+
+/// Rows of one list. A page with more is of no use to a person and slow in a browser; the rest is
+/// counted.
+const ROWS_MAX: usize = 500;
+
+/// The run as an HTML fragment, failures first, each with its reason and a link. Everything that
+/// comes from the repository is escaped: a pull request chooses names and error texts.
+pub fn html(run: &Run) -> String {
+    let mut page = String::from(STYLE);
+    let class = match run.finding() {
+        Finding::Succeeded => "good",
+        Finding::Failed => "bad",
+        Finding::Cancelled => "",
+    };
+    let _ = write!(page, "<h3 class=\"{class}\">{}</h3>", escape(&short(run)));
+    if let Some(fatal) = run.fatal() {
+        let _ = write!(page, "<p class=\"bad\">{}</p>", escape(&fatal.message));
+        if let Some(hint) = &fatal.hint {
+            let _ = write!(page, "<p>{}</p>", escape(hint));
+        }
+    }
+    list(&mut page, "Not good", true, &bad(run));
+    list(
+        &mut page,
+        "Cancelled",
+        true,
+        &with(run, |outcome| *outcome == Outcome::Cancelled),
+    );
+    notes(&mut page, "Warnings", run.warnings());
+    list(
+        &mut page,
+        "Built",
+        false,
+        &with(run, |outcome| *outcome == Outcome::Built),
+    );
+    list(
+        &mut page,
+        "Already there",
+        false,
+        &with(run, |outcome| *outcome == Outcome::AlreadyThere),
+    );
+    let skipped: Vec<String> = run
+        .skipped()
+        .iter()
+        .map(|skipped| match skipped.attributes {
+            Some(number) => format!("{}: {number} attributes", skipped.system),
+            None => skipped.system.clone(),
+        })
+        .collect();
+    notes(&mut page, "Not for this instance", &skipped);
+    page
+}
+
+/// `text` as HTML text or attribute value.
+pub fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+const STYLE: &str = "<style>\
+    .nix-run td{vertical-align:top;padding:.15em .8em .15em 0}\
+    .nix-run pre{margin:0;white-space:pre-wrap}\
+    .bad{color:#b3261e}.good{color:#1b7f3b}\
+    </style>";
+
+fn with<'run>(run: &'run Run, wanted: impl Fn(&Outcome) -> bool) -> Vec<&'run Attribute> {
+    run.attributes()
+        .iter()
+        .filter(|attribute| wanted(&attribute.outcome))
+        .collect()
+}
+
+fn list(page: &mut String, title: &str, open: bool, attributes: &[&Attribute]) {
+    if attributes.is_empty() {
+        return;
+    }
+    let open = if open { " open" } else { "" };
+    let _ = write!(
+        page,
+        "<details{open}><summary>{title} ({})</summary><table class=\"nix-run\">",
+        attributes.len()
+    );
+    for attribute in attributes.iter().take(ROWS_MAX) {
+        row(page, attribute);
+    }
+    page.push_str("</table>");
+    if attributes.len() > ROWS_MAX {
+        let _ = write!(page, "<p>and {} more</p>", attributes.len() - ROWS_MAX);
+    }
+    page.push_str("</details>");
+}
+
+fn row(page: &mut String, attribute: &Attribute) {
+    let name = escape(&attribute.attr);
+    let name = match &attribute.url {
+        Some(url) => format!("<a href=\"{}\">{name}</a>", escape(url)),
+        None => name,
+    };
+    let (word, reason) = verdict(&attribute.outcome);
+    let _ = write!(page, "<tr><td>{name}</td><td>{word}</td><td>");
+    if !reason.is_empty() {
+        let _ = write!(
+            page,
+            "<pre>{}</pre>",
+            escape(&shortened(&reason).join("\n"))
+        );
+    }
+    page.push_str("</td></tr>");
+}
+
+fn notes(page: &mut String, title: &str, notes: &[String]) {
+    if notes.is_empty() {
+        return;
+    }
+    let _ = write!(
+        page,
+        "<details open><summary>{title} ({})</summary><ul>",
+        notes.len()
+    );
+    for note in notes {
+        let _ = write!(page, "<li>{}</li>", escape(note));
+    }
+    page.push_str("</ul></details>");
+}

@@ -1,0 +1,7 @@
+//! What a person reads about a run: one line for the step, one page for the log.
+
+mod html;
+mod text;
+
+pub use html::{escape, html};
+pub use text::{short, text};

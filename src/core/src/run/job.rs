@@ -1,0 +1,102 @@
+use crate::machine_line::Job;
+
+/// One attribute of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attribute {
+    /// Its name, as in status names.
+    pub attr: String,
+    /// What to build; `None` if it did not evaluate.
+    pub job: Option<Job>,
+    /// How far it is.
+    pub outcome: Outcome,
+    /// Where its build can be seen.
+    pub url: Option<String>,
+}
+
+/// How far an attribute is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Evaluated, not started.
+    Waiting,
+    /// Handed out to be built.
+    Running,
+    /// Was in the store before the run.
+    AlreadyThere,
+    /// Built or fetched by the run.
+    Built,
+    /// Its build was tried and did not work.
+    Failed {
+        /// For people.
+        message: String,
+    },
+    /// Its build could not be tried properly: the machine's fault.
+    Broken {
+        /// For people.
+        message: String,
+    },
+    /// Did not evaluate.
+    EvaluationFailed {
+        /// The evaluator's message.
+        error: String,
+    },
+    /// Not built, because something it needs failed.
+    DependencyFailed {
+        /// The attribute whose build failed.
+        cause: String,
+    },
+    /// Stopped, or not started because the run was.
+    Cancelled,
+}
+
+/// What a run comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finding {
+    /// Everything is built.
+    Succeeded,
+    /// Something did not evaluate or build.
+    Failed,
+    /// It was stopped.
+    Cancelled,
+}
+
+/// Number of attributes by kind of outcome.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// [`Outcome::Waiting`]
+    pub waiting: usize,
+    /// [`Outcome::Running`]
+    pub running: usize,
+    /// [`Outcome::AlreadyThere`]
+    pub already_there: usize,
+    /// [`Outcome::Built`]
+    pub built: usize,
+    /// [`Outcome::Failed`] and [`Outcome::Broken`]
+    pub failed: usize,
+    /// [`Outcome::EvaluationFailed`]
+    pub evaluation_failed: usize,
+    /// [`Outcome::DependencyFailed`]
+    pub dependency_failed: usize,
+    /// [`Outcome::Cancelled`]
+    pub cancelled: usize,
+}
+
+impl Tally {
+    pub(super) fn count(&mut self, outcome: &Outcome) {
+        let counter = match outcome {
+            Outcome::Waiting => &mut self.waiting,
+            Outcome::Running => &mut self.running,
+            Outcome::AlreadyThere => &mut self.already_there,
+            Outcome::Built => &mut self.built,
+            Outcome::Failed { .. } | Outcome::Broken { .. } => &mut self.failed,
+            Outcome::EvaluationFailed { .. } => &mut self.evaluation_failed,
+            Outcome::DependencyFailed { .. } => &mut self.dependency_failed,
+            Outcome::Cancelled => &mut self.cancelled,
+        };
+        *counter += 1;
+    }
+
+    /// Number of attributes that make a run fail.
+    pub fn bad(&self) -> usize {
+        self.failed + self.evaluation_failed + self.dependency_failed
+    }
+}

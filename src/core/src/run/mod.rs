@@ -1,0 +1,310 @@
+//! One run: the jobs of one evaluation, from the agent's bytes to the last outcome.
+//!
+//! In: the agent's stdout in pieces, verdicts on builds. Out: jobs to build now, what is to be
+//! said about it. Does no I/O and knows no Buildbot: the step on the master and
+//! `buildbot-nix check` drive the same object.
+
+mod job;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+
+pub use job::{Attribute, Finding, Outcome, Tally};
+
+use crate::graph::{Graph, NodeId, State, Verdict};
+use crate::machine_line::{
+    BuildResult, CacheStatus, Decoder, Failed, Job, Line, ProtocolError, Skipped, Start,
+};
+
+/// Warnings that are kept; evaluations of big trees repeat themselves.
+const WARNINGS_MAX: usize = 200;
+
+/// An index into [`Run::attributes`].
+pub type AttributeIndex = usize;
+
+/// The state of one run.
+#[derive(Debug, Default)]
+pub struct Run {
+    decoder: Decoder,
+    graph: Graph,
+    attributes: Vec<Attribute>,
+    /// Every attribute of a node; the first is the one that is built.
+    by_node: HashMap<NodeId, Vec<AttributeIndex>>,
+    start: Option<Start>,
+    skipped: Vec<Skipped>,
+    warnings: Vec<String>,
+    /// Why the evaluation as a whole did not work.
+    fatal: Option<Fatal>,
+    evaluated: bool,
+    cancelled: bool,
+}
+
+/// Why an evaluation as a whole did not work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fatal {
+    /// What was tried, on what, and what came of it.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl Run {
+    /// Takes the next bytes of the agent's stdout.
+    ///
+    /// Costs time in proportion to the bytes and to the edges of the jobs in them.
+    pub fn feed(&mut self, bytes: &[u8]) -> Result<(), ProtocolError> {
+        for line in self.decoder.feed(bytes)? {
+            self.take_line(line);
+        }
+        Ok(())
+    }
+
+    /// Takes one line, for a caller that has lines instead of bytes.
+    pub fn take_line(&mut self, line: Line) {
+        match line {
+            Line::Start(start) => self.start = Some(start),
+            Line::Warning { message } => self.warn(message),
+            Line::Job(job) => self.add_job(job),
+            Line::Failed(failed) => self.add_failed(failed),
+            Line::Skipped(skipped) => self.skipped.push(skipped),
+            Line::Done { .. } => self.evaluated = true,
+            Line::Fatal { message, hint } => self.fatal = Some(Fatal { message, hint }),
+            // The outcome of a build belongs to another command, the rest to newer agents.
+            Line::Outcome(_) | Line::Unknown => {}
+        }
+    }
+
+    /// The agent has exited with `status` (`None`: killed). A run whose agent vanished without a
+    /// last word failed as a whole; what was evaluated is still built.
+    pub fn end_of_evaluation(&mut self, status: Option<i32>) -> Result<(), ProtocolError> {
+        let complete = self.decoder.finish();
+        if !self.evaluated && self.fatal.is_none() && !self.cancelled {
+            let how = status.map_or("was killed".to_owned(), |status| {
+                format!("ended with status {status}")
+            });
+            self.fatal = Some(Fatal {
+                message: format!("`buildbot-nix eval` {how} before the evaluation was complete"),
+                hint: Some(
+                    "its output is in the log above; was the worker out of memory?".to_owned(),
+                ),
+            });
+        }
+        self.evaluated = true;
+        self.end_circles();
+        complete
+    }
+
+    /// Jobs that wait for each other in a circle would wait for ever; see [`Graph::is_stuck`].
+    fn end_circles(&mut self) {
+        if self.evaluated && self.graph.is_stuck() {
+            let stuck = self.graph.cancel_waiting();
+            self.settle(&stuck);
+        }
+    }
+
+    fn warn(&mut self, message: String) {
+        if self.warnings.len() < WARNINGS_MAX && !self.warnings.contains(&message) {
+            self.warnings.push(message);
+        }
+    }
+
+    fn add_failed(&mut self, failed: Failed) {
+        self.attributes.push(Attribute {
+            attr: failed.attr,
+            job: None,
+            outcome: Outcome::EvaluationFailed {
+                error: failed.error,
+            },
+            url: None,
+        });
+    }
+
+    fn add_job(&mut self, job: Job) {
+        let (node, ended) = self.graph.add(&job.drv_path, &job.needs, &job.needed_by);
+        let index = self.attributes.len();
+        // Only if nobody has started it: a build that runs has its own say, and its own page.
+        let local = job.cache_status == CacheStatus::Local
+            && matches!(self.graph.state(node), State::Waiting | State::Ready);
+        self.by_node.entry(node).or_default().push(index);
+        self.attributes.push(Attribute {
+            attr: job.attr.clone(),
+            job: Some(job),
+            outcome: Outcome::Waiting,
+            url: None,
+        });
+        self.settle(&ended);
+        if self.cancelled {
+            let cancelled = self.graph.cancel_waiting();
+            self.settle(&cancelled);
+        }
+        if local && !self.cancelled {
+            let ended = self.graph.finish(node, Verdict::Succeeded);
+            self.set_outcome(node, Outcome::AlreadyThere);
+            self.settle(&ended);
+        } else {
+            // An attribute with the derivation of an earlier one shares whatever became of that.
+            let shared = self.by_node.get(&node).and_then(|indexes| indexes.first());
+            if let Some(first) = shared
+                .and_then(|first| self.attributes.get(*first))
+                .cloned()
+                && let Some(attribute) = self.attributes.get_mut(index)
+            {
+                attribute.outcome = first.outcome;
+                attribute.url = first.url;
+            }
+        }
+    }
+
+    /// Hands out up to `limit` attributes to build now. The caller owes a [`Run::finish`] for
+    /// each.
+    pub fn take_ready(&mut self, limit: usize) -> Vec<AttributeIndex> {
+        let nodes = self.graph.take_ready(limit);
+        for node in &nodes {
+            self.set_outcome(*node, Outcome::Running);
+        }
+        nodes
+            .iter()
+            .filter_map(|node| self.by_node.get(node)?.first().copied())
+            .collect()
+    }
+
+    /// Whether [`Run::take_ready`] would hand out something.
+    pub fn has_ready(&self) -> bool {
+        self.graph.has_ready()
+    }
+
+    /// Notes where the attribute's build can be seen.
+    pub fn set_url(&mut self, index: AttributeIndex, url: &str) {
+        for index in self.sharing(index) {
+            if let Some(attribute) = self.attributes.get_mut(index) {
+                attribute.url = Some(url.to_owned());
+            }
+        }
+    }
+
+    /// Records how the build of an attribute handed out ended. What needs it and will not be
+    /// built now gets its outcome too.
+    pub fn finish(&mut self, index: AttributeIndex, result: BuildResult, message: Option<String>) {
+        let Some(node) = self.node_of(index) else {
+            return;
+        };
+        let message = message.unwrap_or_else(|| "failed; see its log".to_owned());
+        let (verdict, outcome) = match result {
+            BuildResult::Succeeded => (Verdict::Succeeded, Outcome::Built),
+            BuildResult::Failed => (Verdict::Failed, Outcome::Failed { message }),
+            BuildResult::Transient => (Verdict::Failed, Outcome::Broken { message }),
+            BuildResult::Cancelled => (Verdict::Cancelled, Outcome::Cancelled),
+        };
+        let ended = self.graph.finish(node, verdict);
+        if !ended.is_empty() {
+            self.set_outcome(node, outcome);
+            self.settle(&ended);
+        }
+        self.end_circles();
+    }
+
+    /// Cancels everything that was not started and whatever still arrives. The caller stops what
+    /// runs, and calls [`Run::finish`] for it.
+    pub fn cancel(&mut self) {
+        self.cancelled = true;
+        let cancelled = self.graph.cancel_waiting();
+        self.settle(&cancelled);
+    }
+
+    /// Whether the evaluation has ended and so has every build.
+    pub fn is_finished(&self) -> bool {
+        let counts = self.graph.counts();
+        self.evaluated && counts.waiting == 0 && counts.running == 0
+    }
+
+    /// All attributes, in the order of evaluation.
+    pub fn attributes(&self) -> &[Attribute] {
+        &self.attributes
+    }
+
+    /// How the evaluation is done, once the agent has said so.
+    pub fn start(&self) -> Option<&Start> {
+        self.start.as_ref()
+    }
+
+    /// Attributes that are not for this instance.
+    pub fn skipped(&self) -> &[Skipped] {
+        &self.skipped
+    }
+
+    /// Distinct warnings of the evaluation.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Why the evaluation as a whole did not work, if it did not.
+    pub fn fatal(&self) -> Option<&Fatal> {
+        self.fatal.as_ref()
+    }
+
+    /// Attributes by kind of outcome.
+    pub fn tally(&self) -> Tally {
+        let mut tally = Tally::default();
+        for attribute in &self.attributes {
+            tally.count(&attribute.outcome);
+        }
+        tally
+    }
+
+    /// What the run comes to, as far as it is known.
+    pub fn finding(&self) -> Finding {
+        let tally = self.tally();
+        if self.cancelled {
+            Finding::Cancelled
+        } else if self.fatal.is_some() || tally.bad() > 0 {
+            Finding::Failed
+        } else if tally.cancelled > 0 {
+            Finding::Cancelled
+        } else {
+            Finding::Succeeded
+        }
+    }
+
+    /// The name of the attribute whose failed build is the reason that `node` is not built.
+    fn name_of(&self, node: NodeId) -> String {
+        self.by_node
+            .get(&node)
+            .and_then(|indexes| self.attributes.get(*indexes.first()?))
+            .map(|attribute| attribute.attr.clone())
+            .unwrap_or_default()
+    }
+
+    fn node_of(&self, index: AttributeIndex) -> Option<NodeId> {
+        let job = self.attributes.get(index)?.job.as_ref()?;
+        self.graph.node(&job.drv_path)
+    }
+
+    fn sharing(&self, index: AttributeIndex) -> Vec<AttributeIndex> {
+        self.node_of(index)
+            .and_then(|node| self.by_node.get(&node).cloned())
+            .unwrap_or_default()
+    }
+
+    fn set_outcome(&mut self, node: NodeId, outcome: Outcome) {
+        for index in self.by_node.get(&node).into_iter().flatten() {
+            if let Some(attribute) = self.attributes.get_mut(*index) {
+                attribute.outcome = outcome.clone();
+            }
+        }
+    }
+
+    /// Copies the ends that the graph found by itself into the attributes.
+    fn settle(&mut self, nodes: &[NodeId]) {
+        for node in nodes {
+            match self.graph.state(*node) {
+                State::DependencyFailed { cause } => {
+                    let cause = self.name_of(cause);
+                    self.set_outcome(*node, Outcome::DependencyFailed { cause });
+                }
+                State::Cancelled => self.set_outcome(*node, Outcome::Cancelled),
+                State::Waiting | State::Ready | State::Running | State::Finished(_) => {}
+            }
+        }
+    }
+}

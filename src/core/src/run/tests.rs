@@ -1,0 +1,150 @@
+use insta::assert_snapshot;
+
+use super::*;
+use crate::nix::AttrPath;
+use crate::report;
+
+fn drv(name: &str) -> String {
+    let hash: String = name.bytes().cycle().take(32).map(char::from).collect();
+    format!("/nix/store/{hash}-{name}.drv")
+}
+
+/// A job line for derivation `name` under attribute `attr`.
+fn job(attr: &str, name: &str, status: CacheStatus, needs: &[&str]) -> Line {
+    Line::Job(Job {
+        attr: attr.to_owned(),
+        attr_path: AttrPath::new([attr]),
+        name: name.to_owned(),
+        system: "x86_64-linux".parse().unwrap(),
+        drv_path: drv(name).parse().unwrap(),
+        outputs: std::collections::BTreeMap::new(),
+        cache_status: status,
+        needs: needs
+            .iter()
+            .map(|name| drv(name).parse().unwrap())
+            .collect(),
+        needed_by: Vec::new(),
+    })
+}
+
+fn run_of(lines: impl IntoIterator<Item = Line>) -> Run {
+    let mut run = Run::default();
+    for line in lines {
+        run.take_line(line);
+    }
+    run
+}
+
+fn done() -> Line {
+    Line::Done { jobs: 0, failed: 0 }
+}
+
+#[test]
+fn a_mixed_run_is_summed_up_failures_first() {
+    let mut run = run_of([
+        job("a", "a", CacheStatus::NotBuilt, &[]),
+        job("b<script>", "b", CacheStatus::NotBuilt, &[]),
+        job("c", "c", CacheStatus::NotBuilt, &["b"]),
+        job("there", "there", CacheStatus::Local, &[]),
+        Line::Failed(Failed {
+            attr: "thrower".to_owned(),
+            attr_path: AttrPath::new(["thrower"]),
+            error: "error: boom & <b>bust</b>".to_owned(),
+        }),
+        Line::Warning {
+            message: "`flake_dir` is no string".to_owned(),
+        },
+        Line::Skipped(Skipped {
+            system: "aarch64-linux".to_owned(),
+            attributes: Some(3),
+        }),
+        done(),
+    ]);
+    assert_eq!(run.take_ready(9), [0, 1]);
+    run.set_url(0, "http://ci/#/builders/7/builds/1");
+    run.finish(0, BuildResult::Succeeded, None);
+    run.finish(
+        1,
+        BuildResult::Failed,
+        Some("builder for b failed with exit code 1".to_owned()),
+    );
+    assert!(run.is_finished());
+    assert_eq!(run.finding(), Finding::Failed);
+    assert_snapshot!(report::text(&run), @r"
+    ✗ b<script> failed
+        builder for b failed with exit code 1
+    ✗ thrower failed to evaluate
+        error: boom & <b>bust</b>
+    ✗ c was not built
+        it needs b<script>, which failed
+    ⚠ `flake_dir` is no string
+    · 3 attributes of aarch64-linux are not for this instance
+    ✗ 1 failed to evaluate, 1 failed, 1 not built as what they need failed, 1 built, 1 already there
+    ");
+    let page = report::html(&run);
+    assert!(
+        !page.contains("<script>") && !page.contains("<b>"),
+        "{page}"
+    );
+    assert!(
+        page.contains("<a href=\"http://ci/#/builders/7/builds/1\">a</a>"),
+        "{page}"
+    );
+}
+
+#[test]
+fn one_derivation_is_built_once_for_all_its_attributes() {
+    let mut run = run_of([
+        job("a", "same", CacheStatus::NotBuilt, &[]),
+        job("alias", "same", CacheStatus::NotBuilt, &[]),
+    ]);
+    assert_eq!(run.take_ready(9), [0]);
+    run.finish(0, BuildResult::Succeeded, None);
+    run.take_line(job("late", "same", CacheStatus::Local, &[]));
+    run.take_line(done());
+    assert!(run.is_finished());
+    assert_eq!(run.tally().built, 3);
+}
+
+#[test]
+fn cancelling_ends_what_waits_and_what_still_arrives() {
+    let mut run = run_of([
+        job("a", "a", CacheStatus::NotBuilt, &[]),
+        job("b", "b", CacheStatus::NotBuilt, &[]),
+    ]);
+    run.take_ready(1);
+    run.cancel();
+    run.take_line(job("c", "c", CacheStatus::NotBuilt, &[]));
+    assert!(!run.has_ready());
+    run.end_of_evaluation(None).unwrap();
+    assert!(!run.is_finished());
+    run.finish(0, BuildResult::Cancelled, None);
+    assert!(run.is_finished());
+    assert_eq!(run.finding(), Finding::Cancelled);
+    assert_eq!(report::short(&run), "3 cancelled");
+}
+
+#[test]
+fn an_agent_that_vanishes_fails_the_run_but_not_its_jobs() {
+    let mut run = run_of([job("a", "a", CacheStatus::NotBuilt, &[])]);
+    run.end_of_evaluation(Some(137)).unwrap();
+    assert!(run.fatal().unwrap().message.contains("status 137"));
+    assert_eq!(run.take_ready(9), [0]);
+    run.finish(0, BuildResult::Succeeded, None);
+    assert_eq!(run.finding(), Finding::Failed);
+    assert_eq!(report::short(&run), "evaluation failed, 1 built");
+}
+
+#[test]
+fn a_circle_ends_cancelled_instead_of_hanging() {
+    let mut run = run_of([job("a", "a", CacheStatus::NotBuilt, &[])]);
+    let Line::Job(mut circular) = job("b", "b", CacheStatus::NotBuilt, &["a"]) else {
+        unreachable!()
+    };
+    circular.needed_by = vec![drv("a").parse().unwrap()];
+    run.take_line(Line::Job(circular));
+    run.take_line(done());
+    run.end_of_evaluation(Some(0)).unwrap();
+    assert!(run.is_finished());
+    assert_eq!(run.finding(), Finding::Cancelled);
+}
