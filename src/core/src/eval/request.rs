@@ -1,0 +1,117 @@
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::nix::{AttrPath, System};
+use crate::repo_config::RepoConfig;
+
+/// What to evaluate, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Where the flake is.
+    pub source: Source,
+    /// The attribute whose children are jobs, e.g. `checks`.
+    pub attribute: AttrPath,
+    /// Systems to evaluate; empty means all.
+    pub systems: Vec<System>,
+    /// Which evaluator to use.
+    pub engine: EngineChoice,
+    /// When to give up.
+    pub limits: Limits,
+    /// Whether error texts carry the whole stack trace.
+    pub show_trace: bool,
+    /// Where every derivation found is kept from the garbage collector.
+    pub gc_roots_dir: Option<PathBuf>,
+}
+
+/// Where a flake is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A flake reference as a person writes it, without `#`.
+    Reference(String),
+    /// A checkout on this machine, as CI makes it.
+    Checkout {
+        /// The root of the checkout.
+        directory: PathBuf,
+        /// Folder of the flake below it, `.` for the root itself.
+        flake_dir: String,
+        /// Lock file below the flake's folder.
+        lock_file: String,
+    },
+}
+
+/// Which evaluator to use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EngineChoice {
+    /// nix-eval-jobs if it is on PATH and works, else Nix itself.
+    #[default]
+    Auto,
+    /// Nix itself.
+    Nix,
+    /// nix-eval-jobs.
+    NixEvalJobs,
+}
+
+/// When an evaluation gives up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Number of evaluator processes; `None` means what cores and memory allow.
+    pub workers: Option<usize>,
+    /// Memory of one evaluator process in MiB. It is started anew when it has more than this
+    /// between two attributes, and killed when it has half as much again.
+    pub memory: u64,
+    /// Time for the whole evaluation.
+    pub total: Option<Duration>,
+    /// Time for one attribute.
+    pub attribute: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            workers: None,
+            memory: 4096,
+            total: Some(Duration::from_secs(3600)),
+            attribute: Duration::from_secs(600),
+        }
+    }
+}
+
+impl Request {
+    /// A request for `attribute` of `source` on this machine's system, all else as by default.
+    pub fn new(source: Source, attribute: AttrPath) -> Self {
+        Self {
+            source,
+            attribute,
+            systems: host_system().into_iter().collect(),
+            engine: EngineChoice::default(),
+            limits: Limits::default(),
+            show_trace: false,
+            gc_roots_dir: None,
+        }
+    }
+
+    /// A request for a checkout at `directory` as its `config` wants it.
+    pub fn checkout(directory: &Path, config: &RepoConfig) -> Self {
+        let source = Source::Checkout {
+            directory: directory.to_owned(),
+            flake_dir: config.flake_dir.clone(),
+            lock_file: config.lock_file.clone(),
+        };
+        Self::new(source, config.attribute.clone())
+    }
+}
+
+/// The system of this machine, `None` if Nix does not know such.
+pub fn host_system() -> Option<System> {
+    let cpu = match std::env::consts::ARCH {
+        "x86" => "i686",
+        "arm" => "armv7l",
+        "loongarch64" | "riscv64" | "x86_64" | "aarch64" | "powerpc64" | "s390x" => std::env::consts::ARCH,
+        _ => return None,
+    };
+    let kernel = match std::env::consts::OS {
+        "macos" => "darwin",
+        other => other,
+    };
+    format!("{cpu}-{kernel}").parse().ok()
+}
