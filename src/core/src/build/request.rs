@@ -1,0 +1,60 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crate::nix::DrvPath;
+
+/// What to build, and within which limits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The derivation; all its outputs are wanted.
+    pub drv_path: DrvPath,
+    /// Symbolic link that protects the output `out` from garbage collection. Other outputs get
+    /// one beside it, named as Nix does: `<gc_root>-<output>`.
+    pub gc_root: Option<PathBuf>,
+    /// Wall time for the whole build, dependencies included.
+    pub timeout: Option<Duration>,
+    /// Longest time a builder may print nothing.
+    pub max_silent: Option<Duration>,
+    /// Bytes of log text; what is more is left out of its middle.
+    pub log_limit: u64,
+    /// Let Nix print traces of its errors.
+    pub show_trace: bool,
+    /// Whether the log may contain colours.
+    pub colour: bool,
+}
+
+impl Request {
+    /// [`Request::log_limit`] if nobody says otherwise.
+    pub const LOG_LIMIT: u64 = 64 << 20;
+
+    /// A plain build of `drv_path` without time limits.
+    pub fn new(drv_path: DrvPath) -> Self {
+        Self {
+            drv_path,
+            gc_root: None,
+            timeout: None,
+            max_silent: None,
+            log_limit: Self::LOG_LIMIT,
+            show_trace: false,
+            colour: false,
+        }
+    }
+}
+
+/// A request to stop, to be set from another thread (e.g. the one that waits for signals).
+#[derive(Debug, Clone, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Asks for the stop. It cannot be taken back.
+    pub fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the stop was asked for.
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
