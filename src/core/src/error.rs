@@ -1,6 +1,7 @@
 //! One error type for everything that can end a command, with what to do about it beside it.
 
 use crate::machine_line::ProtocolError;
+use crate::secret::SecretFileError;
 
 /// What went wrong, by whose fault.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +35,9 @@ pub enum Error {
         /// What to do about it.
         hint: Option<String>,
     },
+    /// A file with a secret that the settings name could not be read.
+    #[error(transparent)]
+    Secret(#[from] SecretFileError),
     /// The agent said something that is no machine line.
     #[error(transparent)]
     Protocol(#[from] ProtocolError),
@@ -60,7 +64,11 @@ impl Error {
     pub fn hint(&self) -> Option<&str> {
         match self {
             Self::Eval { hint, .. } | Self::Nix { hint, .. } => hint.as_deref(),
-            Self::Config(_) | Self::Io { .. } | Self::Protocol(_) | Self::Stopped => None,
+            Self::Config(_)
+            | Self::Io { .. }
+            | Self::Secret(_)
+            | Self::Protocol(_)
+            | Self::Stopped => None,
         }
     }
 }

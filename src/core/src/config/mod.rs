@@ -1,1 +1,15 @@
-//! Stage `config`.
+//! Stage: settings. In: a settings file, YAML or JSON. Out: [`Settings`], or *all* problems of the
+//! file at once.
+//!
+//! Unknown, misspelt, retired and not yet supported keys are problems: nothing in a settings file
+//! is ignored. Secrets stay file references here; see [`crate::secret`].
+
+mod branches;
+mod git_url;
+mod settings;
+
+pub use branches::{BranchGlob, BranchGlobError, BranchRule};
+pub use git_url::{GitUrl, GitUrlError};
+pub use settings::{
+    DatabaseUrl, Endpoint, Engine, EvaluationSettings, PolledRepository, PullBased, Settings,
+};

@@ -1,0 +1,162 @@
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::nix::System;
+use crate::secret::{SecretFile, SecretUrl};
+
+use super::{BranchRule, GitUrl};
+
+/// All settings of a master, checked. `docs/configuration.md` explains each key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Public URL of the web interface, with a slash at the end.
+    pub url: String,
+    /// Shown at the top of the web interface.
+    pub title: String,
+    /// Buildbot's database.
+    pub database: DatabaseUrl,
+    /// Systems that are evaluated and built; never empty.
+    pub build_systems: Vec<System>,
+    /// Twisted endpoint of the web interface.
+    pub port: Endpoint,
+    /// Twisted endpoint for workers.
+    pub worker_port: Endpoint,
+    /// JSON list of the workers that may connect.
+    pub nix_workers_secret_file: Option<SecretFile>,
+    /// Workers inside the master's process.
+    pub local_workers: u32,
+    /// Whose folder below `/nix/var/nix/gcroots/per-user` holds the roots.
+    pub gcroots_user: String,
+    /// Whether gc roots are registered at all.
+    pub gcroots: bool,
+    /// How evaluations run.
+    pub evaluation: EvaluationSettings,
+    /// Whether errors come with a Nix trace.
+    pub show_trace_on_failure: bool,
+    /// One build, seconds, whether it says something or not.
+    pub build_timeout: u64,
+    /// Seconds a build may be silent.
+    pub build_max_silent_time: u64,
+    /// MiB of a build's log that are kept, from its head and its end.
+    pub build_log_limit: u64,
+    /// Whether everyone may start, stop and rebuild.
+    pub allow_unauthenticated_control: bool,
+    /// Rules for branches beside the default branch, by name.
+    pub branches: Vec<BranchRule>,
+    /// Repositories that are polled.
+    pub pull_based: PullBased,
+}
+
+/// How evaluations run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EvaluationSettings {
+    /// Which evaluator.
+    pub engine: Engine,
+    /// Evaluator processes of one evaluation; none = as the worker's machine allows.
+    pub worker_count: Option<u32>,
+    /// Memory of one evaluator process, MiB.
+    pub max_memory_size: u64,
+    /// One whole evaluation, seconds.
+    pub timeout: u64,
+    /// One attribute, seconds.
+    pub attribute_timeout: u64,
+    /// Evaluations at the same time, of all projects.
+    pub concurrent: u32,
+}
+
+/// Which evaluator an evaluation uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Engine {
+    /// nix-eval-jobs where it is installed, else stock Nix.
+    #[default]
+    Auto,
+    /// Stock Nix.
+    Nix,
+    /// nix-eval-jobs.
+    NixEvalJobs,
+}
+
+impl Engine {
+    /// The word in settings and on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Nix => "nix",
+            Self::NixEvalJobs => "nix-eval-jobs",
+        }
+    }
+}
+
+/// Where the URL of Buildbot's database comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DatabaseUrl {
+    /// The setting `db_url`.
+    Inline(SecretUrl),
+    /// The file that `db_url_file` names.
+    File(SecretFile),
+}
+
+/// A Twisted server endpoint, e.g. `tcp:8010` or `ssl:9989:privateKey=…:certKey=…`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Endpoint(String);
+
+impl Endpoint {
+    /// TCP port `port` on all addresses.
+    pub fn tcp(port: u16) -> Self {
+        Self(format!("tcp:{port}"))
+    }
+
+    /// `text`, if it has the form `<kind>:<arguments>`. Twisted knows the rest: its plugins add
+    /// kinds.
+    pub fn parse(text: &str) -> Option<Self> {
+        if let Ok(port) = text.parse::<u16>() {
+            return Some(Self::tcp(port));
+        }
+        let (kind, arguments) = text.split_once(':')?;
+        let well_formed = kind.starts_with(|first: char| first.is_ascii_alphabetic())
+            && kind
+                .chars()
+                .all(|character| character.is_ascii_alphanumeric())
+            && !arguments.is_empty()
+            && !text.chars().any(char::is_control);
+        well_formed.then(|| Self(text.to_owned()))
+    }
+
+    /// As Twisted reads it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Repositories that are polled.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PullBased {
+    /// Seconds by which a poll may be late at random.
+    pub poll_spread: u32,
+    /// By key in the settings. Values that they leave out are filled in.
+    pub repositories: BTreeMap<String, PolledRepository>,
+}
+
+/// One repository that is polled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolledRepository {
+    /// The project's name.
+    pub name: String,
+    /// Where it is fetched from.
+    pub url: GitUrl,
+    /// The branch whose results count.
+    pub default_branch: String,
+    /// Seconds between polls.
+    pub poll_interval: u32,
+    /// Private key for ssh.
+    pub ssh_private_key_file: Option<SecretFile>,
+    /// `known_hosts` file for ssh.
+    pub ssh_known_hosts_file: Option<SecretFile>,
+    /// File with `user:password` for https.
+    pub credentials_file: Option<SecretFile>,
+    /// Whether heads seen for the first time are built, or only remembered.
+    pub build_on_first_poll: bool,
+}

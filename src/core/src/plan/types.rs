@@ -1,0 +1,293 @@
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::config::{BranchRule, Engine, GitUrl};
+use crate::nix::System;
+use crate::secret::{SecretFile, SecretUrl};
+
+use super::{ProjectId, ProjectName};
+
+/// Everything the master sets up, as plain data in a fixed order. Python makes Buildbot objects
+/// of its rows and decides nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MasterPlan {
+    /// Shown at the top of the web interface.
+    pub title: String,
+    /// Public URL of the web interface, with a slash at the end.
+    pub url: String,
+    /// Buildbot's database.
+    pub database: Database,
+    /// Twisted endpoint on which the web interface listens, e.g. `tcp:8010`.
+    pub port: String,
+    /// Twisted endpoint on which workers connect, e.g. `tcp:9989`.
+    pub worker_port: String,
+    /// Whether everyone may start, stop and rebuild.
+    pub allow_control: bool,
+    /// Systems that are evaluated and built.
+    pub systems: Vec<System>,
+    /// How evaluations run.
+    pub evaluation: EvaluationPlan,
+    /// How builds of attributes run.
+    pub building: BuildingPlan,
+    /// Whose results are kept from the garbage collector.
+    pub gc_roots: GcRootsPlan,
+    /// Rules for branches beside the default branch; [`MasterPlan::branch_policy`] applies them.
+    pub branch_rules: Vec<BranchRule>,
+    /// One row a project, by name.
+    pub projects: Vec<ProjectPlan>,
+    /// Every builder runs on all of these.
+    pub workers: Vec<WorkerPlan>,
+    /// Master locks.
+    pub locks: Vec<LockPlan>,
+    /// Builders, by project.
+    pub builders: Vec<BuilderPlan>,
+    /// Schedulers, by project.
+    pub schedulers: Vec<SchedulerPlan>,
+    /// Pollers, by project.
+    pub pollers: Vec<PollerPlan>,
+    /// Where the secrets come from that rows name; [`MasterPlan::read_secret`] reads one.
+    pub secrets: BTreeMap<String, SecretPlan>,
+    /// Other services.
+    pub services: Vec<ServicePlan>,
+    /// What the admin should know: projects left out or renamed.
+    pub notices: Vec<Notice>,
+}
+
+/// Where the URL of Buildbot's database comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Database {
+    /// The URL itself; its password does not show.
+    Url(SecretUrl),
+    /// A file that holds the URL.
+    UrlFile(SecretFile),
+}
+
+/// How evaluations run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EvaluationPlan {
+    /// Which evaluator.
+    pub engine: Engine,
+    /// Evaluator processes of one evaluation; none = as the worker's machine allows.
+    pub worker_count: Option<u32>,
+    /// Memory of one evaluator process, MiB.
+    pub max_memory_mib: u64,
+    /// One whole evaluation, seconds.
+    pub timeout: u64,
+    /// One attribute, seconds.
+    pub attribute_timeout: u64,
+    /// Whether errors come with a Nix trace.
+    pub show_trace: bool,
+}
+
+/// How builds of attributes run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BuildingPlan {
+    /// One build, seconds, whether it says something or not.
+    pub timeout: u64,
+    /// Seconds a build may be silent.
+    pub max_silent_time: u64,
+    /// MiB of a build's log that are kept, from its head and its end.
+    pub log_limit_mib: u64,
+    /// Whether errors come with a Nix trace.
+    pub show_trace: bool,
+}
+
+/// Whose results are kept from the garbage collector.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct GcRootsPlan {
+    /// Whether roots are registered at all.
+    pub enabled: bool,
+    /// The folder below `/nix/var/nix/gcroots/per-user`.
+    pub user: String,
+}
+
+/// One repository.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ProjectPlan {
+    /// Its name in builders and in `change.project`.
+    pub name: ProjectName,
+    /// Its prefix in scheduler names and folders.
+    pub id: ProjectId,
+    /// Name of the Buildbot project object: `name`, shortened where Buildbot's database cannot
+    /// hold it.
+    pub buildbot_name: String,
+    /// Where it is fetched from. Never holds a password.
+    pub url: GitUrl,
+    /// The branch whose results count.
+    pub default_branch: String,
+    /// First part of virtual builder names, e.g. `git+https`.
+    pub ref_type: String,
+    /// What git needs to fetch it.
+    pub git_secrets: GitSecrets,
+}
+
+/// Names of the secrets in [`MasterPlan::secrets`] that git needs for one repository.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct GitSecrets {
+    /// Private key for ssh.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ssh_private_key: Option<String>,
+    /// Text of a `known_hosts` file for ssh.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ssh_known_hosts: Option<String>,
+    /// User for https.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub https_user: Option<String>,
+    /// Password for https.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub https_password: Option<String>,
+}
+
+/// Where one secret comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SecretPlan {
+    /// The file.
+    pub file: SecretFile,
+    /// Which part of the file's text.
+    pub part: SecretPart,
+}
+
+/// Part of a secret file's text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SecretPart {
+    /// All of it.
+    Whole,
+    /// What is before the first colon.
+    User,
+    /// What is after the first colon.
+    Password,
+}
+
+/// One worker process that may connect, or runs in the master.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WorkerPlan {
+    /// Its name for Buildbot, `<machine>-NNN` or `local-N`.
+    pub name: String,
+    /// Name of its entry in the workers file; `local` for workers in the master.
+    pub machine: String,
+    /// Whether it runs in the master's process.
+    pub local: bool,
+}
+
+/// A lock of the master.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LockPlan {
+    /// Name that builders refer to.
+    pub name: String,
+    /// How many builds may hold it at once.
+    pub max_count: u32,
+}
+
+/// What a builder does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BuilderKind {
+    /// Evaluates a revision.
+    Eval,
+    /// Builds one attribute.
+    Build,
+}
+
+/// One builder. It uses every worker of the plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BuilderPlan {
+    /// `<project>/nix-eval` or `<project>/nix-build`.
+    pub name: String,
+    /// What it does.
+    pub kind: BuilderKind,
+    /// [`ProjectPlan::name`].
+    pub project: ProjectName,
+    /// Folder on master and workers; unique, because Buildbot refuses the whole configuration
+    /// when the folders that it would derive from two names are the same.
+    pub builddir: String,
+    /// [`LockPlan::name`]s that a build holds while Nix runs.
+    pub locks: Vec<String>,
+    /// For the filter of the web interface.
+    pub tags: Vec<String>,
+    /// Shown in the web interface.
+    pub description: String,
+    /// Whether equal requests are merged.
+    pub collapse_requests: bool,
+}
+
+/// What starts a builder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SchedulerKind {
+    /// A change on the default branch or one that a rule matches.
+    Branches,
+    /// A change on a branch of a merge queue.
+    MergeQueue,
+    /// A build of the project's other builder.
+    Triggerable,
+    /// A person.
+    Force,
+}
+
+/// One scheduler.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SchedulerPlan {
+    /// `<project id>-primary` and so on.
+    pub name: String,
+    /// What starts it.
+    pub kind: SchedulerKind,
+    /// [`ProjectPlan::name`].
+    pub project: ProjectName,
+    /// [`BuilderPlan::name`].
+    pub builder: String,
+}
+
+/// One repository that is polled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PollerPlan {
+    /// Name of the change source, unique.
+    pub name: String,
+    /// [`ProjectPlan::name`].
+    pub project: ProjectName,
+    /// Where.
+    pub url: GitUrl,
+    /// Folder of the poller's repository, below the master's.
+    pub work_directory: String,
+    /// Seconds between polls.
+    pub poll_interval: u32,
+    /// Seconds by which a poll may be late at random; less than the interval.
+    pub poll_spread: u32,
+    /// What git needs to fetch.
+    pub git_secrets: GitSecrets,
+    /// Whether heads seen for the first time are built, or only remembered.
+    pub build_on_first_poll: bool,
+}
+
+/// Another service of the master.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum ServicePlan {
+    /// Cancels evaluations that a newer change of the same branch supersedes.
+    BuildCanceller {
+        /// Name of the service.
+        name: String,
+        /// What it watches.
+        filters: Vec<CancelFilter>,
+    },
+}
+
+/// Changes of `project` supersede older requests for `builder`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CancelFilter {
+    /// [`BuilderPlan::name`].
+    pub builder: String,
+    /// [`ProjectPlan::name`].
+    pub project: ProjectName,
+}
+
+/// Something that was decided for one project and that the admin should know.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Notice {
+    /// The project or setting.
+    pub about: String,
+    /// What was done and why.
+    pub text: String,
+}
