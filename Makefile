@@ -1,0 +1,57 @@
+# `make` lists the targets. What they need is made by .ci/setup, under .build/.
+
+BUILD := $(CURDIR)/.build
+PYTHON := $(BUILD)/venv/bin/python
+
+export CARGO_TARGET_DIR := $(BUILD)/target
+# One interpreter for every cargo call, or PyO3 is compiled again and again.
+export PYO3_PYTHON := $(PYTHON)
+export PATH := $(BUILD)/bin:$(BUILD)/venv/bin:$(BUILD)/nix/bin:$(PATH)
+
+# The steps of `test` have an order: what fails quickest comes first.
+.NOTPARALLEL:
+.PHONY: help setup demo demo-check test lint fmt test-rust test-python test-e2e bench clean
+
+help: ## This list
+	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed -E 's/^([^:]+):.*## /\1 /' | \
+		while read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
+
+setup: ## Get and build all that is needed (asks for root once; quick when all is there)
+	@.ci/setup
+
+demo: setup ## Run a Buildbot with a forge of its own, to click through
+	$(PYTHON) -m tests.demo
+
+demo-check: setup ## Run the same without a person, and end
+	$(PYTHON) -m tests.demo --check
+
+test: setup lint test-rust test-python test-e2e ## Everything that CI checks
+
+lint: setup ## Formatting, lints and types
+	cargo fmt --all --check
+	cargo clippy --quiet --workspace --all-targets -- -D warnings
+	ruff check --quiet
+	ruff format --check --quiet
+	mypy --strict buildbot_nix
+	$(PYTHON) -m mypy.stubtest buildbot_nix._native
+
+fmt: setup ## Format what is not formatted
+	cargo fmt --all
+	ruff check --quiet --select I --fix
+	ruff format --quiet
+
+test-rust: setup ## Tests of the Rust crates
+	.ci/with-libpython cargo test --workspace
+
+test-python: setup ## Tests of the Python package, with Buildbot's own fakes
+	$(PYTHON) -m pytest tests/python
+
+test-e2e: setup ## Tests with a real Buildbot, Nix, PostgreSQL and browser
+	$(PYTHON) -m pytest --timeout 300 tests/e2e
+
+bench: setup ## Measure
+	$(PYTHON) -m bench
+
+clean: ## Remove what was made here; the Nix store and system packages stay
+	rm -rf .build buildbot_nix/*.so
+	find buildbot_nix tests bench -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
