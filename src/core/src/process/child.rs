@@ -1,0 +1,280 @@
+use std::io::{Read, Write};
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{ChildStderr, ChildStdin, ChildStdout, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::{CommandSpec, stop_requested};
+use crate::error::Error;
+
+/// How long a child that has been asked to end is waited for before it is killed.
+const GRACE: Duration = Duration::from_secs(1);
+/// How often children and the wish to stop are looked at.
+const POLL: Duration = Duration::from_millis(20);
+/// Bytes of one stream that [`capture`] keeps.
+const CAPTURE_MAX: u64 = 64 << 20;
+
+/// What one of a child's three streams is connected to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// Nothing.
+    Null,
+    /// This process.
+    Piped,
+    /// What this process itself has there.
+    Inherited,
+}
+
+impl From<Stream> for Stdio {
+    fn from(stream: Stream) -> Self {
+        match stream {
+            Stream::Null => Self::null(),
+            Stream::Piped => Self::piped(),
+            Stream::Inherited => Self::inherit(),
+        }
+    }
+}
+
+/// A running program that does not outlive this value.
+#[derive(Debug)]
+pub struct Child {
+    process: std::process::Child,
+    status: Option<ExitStatus>,
+}
+
+impl Child {
+    /// Starts `command`. `streams` are stdin, stdout, stderr.
+    pub fn spawn(command: &CommandSpec, streams: [Stream; 3]) -> Result<Self, Error> {
+        let [stdin, stdout, stderr] = streams;
+        let process = command
+            .command()
+            .stdin(stdin)
+            .stdout(stdout)
+            .stderr(stderr)
+            .spawn()
+            .map_err(|error| Error::io("run", command.program(), error))?;
+        Ok(Self {
+            process,
+            status: None,
+        })
+    }
+
+    /// Process number.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Our end of its stdin. Dropping it closes the pipe. `None` the second time.
+    pub fn take_stdin(&mut self) -> Option<ChildStdin> {
+        self.process.stdin.take()
+    }
+
+    /// Our end of its stdout, `None` the second time.
+    pub fn take_stdout(&mut self) -> Option<ChildStdout> {
+        self.process.stdout.take()
+    }
+
+    /// Our end of its stderr, `None` the second time.
+    pub fn take_stderr(&mut self) -> Option<ChildStderr> {
+        self.process.stderr.take()
+    }
+
+    /// How it ended, `None` while it runs.
+    pub fn try_wait(&mut self) -> Option<ExitStatus> {
+        if self.status.is_none() {
+            // The only error is that there is no such child; then there is nothing to wait for.
+            self.status = self.process.try_wait().ok().flatten();
+        }
+        self.status
+    }
+
+    /// Waits up to `limit` for its end.
+    pub fn wait(&mut self, limit: Duration) -> Option<ExitStatus> {
+        let deadline = Instant::now() + limit;
+        let mut pause = Duration::from_millis(1);
+        loop {
+            let status = self.try_wait();
+            if status.is_some() || Instant::now() >= deadline {
+                return status;
+            }
+            thread::sleep(pause);
+            pause = POLL.min(pause * 2);
+        }
+    }
+
+    /// Asks it to end (SIGTERM), kills it if it does not soon.
+    pub fn terminate(&mut self) -> Option<ExitStatus> {
+        self.signal(Signal::TERM);
+        self.wait(GRACE).or_else(|| self.kill())
+    }
+
+    /// Ends it at once (SIGKILL).
+    pub fn kill(&mut self) -> Option<ExitStatus> {
+        self.signal(Signal::KILL);
+        self.wait(GRACE)
+    }
+
+    /// The number cannot belong to another process: it is only free again after a wait.
+    fn signal(&mut self, signal: Signal) {
+        if self.try_wait().is_none()
+            && let Some(pid) = i32::try_from(self.id()).ok().and_then(Pid::from_raw)
+        {
+            let _ = kill_process(pid, signal);
+        }
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        if self.try_wait().is_none() {
+            self.terminate();
+        }
+    }
+}
+
+/// What a program that was waited for has said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Captured {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// Its stdout.
+    pub stdout: Vec<u8>,
+    /// Its stderr.
+    pub stderr: Vec<u8>,
+}
+
+/// Runs `command` with `input` as its stdin and waits for it, at most `limit`.
+pub fn capture(command: &CommandSpec, input: &[u8], limit: Duration) -> Result<Captured, Error> {
+    let stdin = if input.is_empty() {
+        Stream::Null
+    } else {
+        Stream::Piped
+    };
+    let mut child = Child::spawn(command, [stdin, Stream::Piped, Stream::Piped])?;
+    let deadline = Instant::now() + limit;
+    let stdin = child.take_stdin();
+    let stdout = read_in_background(child.take_stdout());
+    let stderr = read_in_background(child.take_stderr());
+    thread::scope(|scope| {
+        if let Some(mut stdin) = stdin {
+            // A program that does not want its whole input closes the pipe; its status tells.
+            scope.spawn(move || drop(stdin.write_all(input)));
+        }
+        let captured = (|| {
+            let stdout = receive(&stdout, deadline)?;
+            let stderr = receive(&stderr, deadline)?;
+            let status = child.wait(deadline.saturating_duration_since(Instant::now()))?;
+            Some(Captured {
+                status,
+                stdout,
+                stderr,
+            })
+        })();
+        if captured.is_none() {
+            // Also ends the writer of its input.
+            child.terminate();
+        }
+        captured.ok_or_else(|| {
+            if stop_requested() {
+                Error::Stopped
+            } else {
+                Error::Nix {
+                    message: format!("`{command}` was stopped after {} s", limit.as_secs()),
+                    hint: None,
+                }
+            }
+        })
+    })
+}
+
+fn read_in_background(stream: Option<impl Read + Send + 'static>) -> mpsc::Receiver<Vec<u8>> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(mut stream) = stream {
+            let _ = stream.by_ref().take(CAPTURE_MAX).read_to_end(&mut bytes);
+            // The rest must be taken too, or the program would block.
+            let _ = std::io::copy(&mut stream, &mut std::io::sink());
+        }
+        let _ = sender.send(bytes);
+    });
+    receiver
+}
+
+fn receive(receiver: &mpsc::Receiver<Vec<u8>>, deadline: Instant) -> Option<Vec<u8>> {
+    loop {
+        match receiver.recv_timeout(POLL) {
+            Ok(bytes) => return Some(bytes),
+            Err(mpsc::RecvTimeoutError::Timeout)
+                if !stop_requested() && Instant::now() < deadline => {}
+            Err(_) => return None,
+        }
+    }
+}
+
+/// How a program ended, to stand behind "ended with".
+pub fn describe_exit(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exit status {code}"),
+        (None, Some(signal)) => match signal_hook::low_level::signal_name(signal) {
+            Some(name) => format!("signal {signal} ({name})"),
+            None => format!("signal {signal}"),
+        },
+        (None, None) => "an unknown status".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> CommandSpec {
+        CommandSpec::new("sh").args(["-c", script])
+    }
+
+    #[test]
+    fn captures_both_streams_and_the_status() {
+        let command = shell("cat; echo oops >&2; exit 3");
+        let captured = capture(&command, b"input", Duration::from_secs(20)).unwrap();
+        assert_eq!(captured.stdout, b"input");
+        assert_eq!(captured.stderr, b"oops\n");
+        assert_eq!(describe_exit(captured.status), "exit status 3");
+    }
+
+    #[test]
+    fn input_larger_than_a_pipe_that_nobody_reads_does_not_block() {
+        let input = vec![b'x'; 1 << 20];
+        let captured = capture(&shell("exit 0"), &input, Duration::from_secs(20)).unwrap();
+        assert!(captured.status.success());
+    }
+
+    #[test]
+    fn what_takes_too_long_is_ended() {
+        let started = Instant::now();
+        let error = capture(&shell("exec sleep 60"), b"", Duration::from_millis(50)).unwrap_err();
+        assert!(started.elapsed() < Duration::from_secs(20));
+        assert_eq!(error.to_string(), "`sh -c 'exec sleep 60'` was stopped after 0 s");
+    }
+
+    #[test]
+    fn what_ignores_the_request_to_end_is_killed() {
+        let command = shell("trap '' TERM; echo ready; while :; do sleep 0.05; done");
+        let mut child =
+            Child::spawn(&command, [Stream::Null, Stream::Piped, Stream::Null]).unwrap();
+        let mut ready = [0; 6];
+        child.take_stdout().unwrap().read_exact(&mut ready).unwrap();
+        let status = child.terminate().unwrap();
+        assert_eq!(describe_exit(status), "signal 9 (SIGKILL)");
+    }
+
+    #[test]
+    fn a_missing_program_is_named() {
+        let error = Child::spawn(&CommandSpec::new("/no/such/program"), [Stream::Null; 3])
+            .unwrap_err()
+            .to_string();
+        assert!(error.starts_with("cannot run `/no/such/program`: "), "{error}");
+    }
+}

@@ -1,0 +1,13 @@
+//! Child processes: commands as values, how they are run and ended, and the wish to stop.
+//!
+//! Children stay in this process's group: a Buildbot worker that stops a build signals the group.
+
+mod child;
+mod command;
+mod environment;
+mod stop;
+
+pub use child::{Captured, Child, Stream, capture, describe_exit};
+pub use command::CommandSpec;
+pub use environment::environment;
+pub use stop::{stop_requested, watch_stop_signals};
