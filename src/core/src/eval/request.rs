@@ -106,7 +106,9 @@ pub fn host_system() -> Option<System> {
     let cpu = match std::env::consts::ARCH {
         "x86" => "i686",
         "arm" => "armv7l",
-        "loongarch64" | "riscv64" | "x86_64" | "aarch64" | "powerpc64" | "s390x" => std::env::consts::ARCH,
+        "loongarch64" | "riscv64" | "x86_64" | "aarch64" | "powerpc64" | "s390x" => {
+            std::env::consts::ARCH
+        }
         _ => return None,
     };
     let kernel = match std::env::consts::OS {

@@ -256,7 +256,10 @@ mod tests {
         let started = Instant::now();
         let error = capture(&shell("exec sleep 60"), b"", Duration::from_millis(50)).unwrap_err();
         assert!(started.elapsed() < Duration::from_secs(20));
-        assert_eq!(error.to_string(), "`sh -c 'exec sleep 60'` was stopped after 0 s");
+        assert_eq!(
+            error.to_string(),
+            "`sh -c 'exec sleep 60'` was stopped after 0 s"
+        );
     }
 
     #[test]
@@ -275,6 +278,9 @@ mod tests {
         let error = Child::spawn(&CommandSpec::new("/no/such/program"), [Stream::Null; 3])
             .unwrap_err()
             .to_string();
-        assert!(error.starts_with("cannot run `/no/such/program`: "), "{error}");
+        assert!(
+            error.starts_with("cannot run `/no/such/program`: "),
+            "{error}"
+        );
     }
 }

@@ -46,7 +46,9 @@ impl CommandSpec {
 
     /// The program's name.
     pub fn program(&self) -> &OsStr {
-        self.argv.first().map_or(OsStr::new(""), OsString::as_os_str)
+        self.argv
+            .first()
+            .map_or(OsStr::new(""), OsString::as_os_str)
     }
 
     pub(super) fn command(&self) -> std::process::Command {
