@@ -6,10 +6,23 @@
 
 mod branches;
 mod git_url;
+mod load;
+mod node;
+mod problem;
+mod read;
+mod read_pull_based;
 mod settings;
+mod table;
+mod unsupported;
+mod value;
+mod workers;
 
 pub use branches::{BranchGlob, BranchGlobError, BranchRule};
 pub use git_url::{GitUrl, GitUrlError};
+pub use load::{load_settings, load_workers};
+pub use problem::{Problem, Problems};
+pub use read::parse_settings;
 pub use settings::{
     DatabaseUrl, Endpoint, Engine, EvaluationSettings, PolledRepository, PullBased, Settings,
 };
+pub use workers::{WorkerEntry, parse_workers};

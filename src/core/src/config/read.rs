@@ -1,0 +1,176 @@
+use crate::secret::{SecretFile, SecretUrl};
+
+use super::node::{Value, parse};
+use super::read_pull_based::pull_based;
+use super::table::{Collector, Read, Reported, Table};
+use super::value::{Mismatch, Parsed};
+use super::{
+    BranchRule, DatabaseUrl, Endpoint, Engine, EvaluationSettings, Problem, Problems, Settings,
+    value,
+};
+
+/// Reads the text of the settings file named `file`.
+pub fn parse_settings(file: &str, text: &str) -> Result<Settings, Problems> {
+    let collector = Collector::default();
+    let (root, problems) = parse(text);
+    let syntax_error = root.is_none() && !problems.is_empty();
+    for problem in problems {
+        collector.add(problem);
+    }
+    let settings = match root {
+        Some(root) if root.value != Value::Null => {
+            Table::new(String::new(), &root, &collector).and_then(|table| settings(&table))
+        }
+        _ if syntax_error => Err(Reported),
+        _ => {
+            let hint = "`buildbot-nix init` writes one to start from";
+            collector.add(Problem::of_file("", "the file holds no settings").hint(hint));
+            Err(Reported)
+        }
+    };
+    let problems = collector.into_problems();
+    match settings {
+        Ok(settings) if problems.is_empty() => Ok(settings),
+        _ => Err(Problems::new(file, problems)),
+    }
+}
+
+/// Reads every key, so that every problem is found, and only then gives up on missing ones.
+fn settings(table: &Table) -> Read<Settings> {
+    let url = table.required("url", value::web_url);
+    let title = table.optional("title", value::text, "buildbot-nix".to_owned());
+    let database = database(table);
+    let build_systems = table.required("build_systems", value::systems);
+    let port = table.optional("port", value::endpoint, Endpoint::tcp(8010));
+    let worker_port = table.optional("worker_port", value::endpoint, Endpoint::tcp(9989));
+    let nix_workers_secret_file = secret_file(table, "nix_workers_secret_file");
+    let local_workers = table.optional("local_workers", value::count(0, WORKERS_MAX, ""), 0);
+    let gcroots_user = table.optional("gcroots_user", value::user, "buildbot-worker".to_owned());
+    let gcroots = table.optional("gcroots", value::boolean, true);
+    let evaluation = evaluation(table);
+    let show_trace_on_failure = table.optional("show_trace_on_failure", value::boolean, false);
+    let build_timeout = table.optional("build_timeout", value::seconds, 10_800);
+    let build_max_silent_time = table.optional("build_max_silent_time", value::seconds, 1200);
+    let build_log_limit = table.optional("build_log_limit", value::count(1, 1 << 20, "MiB"), 64);
+    let allow_unauthenticated_control =
+        table.optional("allow_unauthenticated_control", value::boolean, false);
+    let auth_backend = table.optional("auth_backend", auth_backend, ());
+    let branches = branches(table);
+    let pull_based = pull_based(table);
+    if let (Ok(None), Ok(0)) = (&nix_workers_secret_file, local_workers) {
+        table.problem(
+            "nix_workers_secret_file",
+            "there is no worker: expected this key, or `local_workers` above 0",
+        );
+    }
+    table.finish();
+    auth_backend?;
+    Ok(Settings {
+        url: url?,
+        title: title?,
+        database: database?,
+        build_systems: build_systems?,
+        port: port?,
+        worker_port: worker_port?,
+        nix_workers_secret_file: nix_workers_secret_file?,
+        local_workers: local_workers?,
+        gcroots_user: gcroots_user?,
+        gcroots: gcroots?,
+        evaluation: evaluation?,
+        show_trace_on_failure: show_trace_on_failure?,
+        build_timeout: build_timeout?,
+        build_max_silent_time: build_max_silent_time?,
+        build_log_limit: build_log_limit?,
+        allow_unauthenticated_control: allow_unauthenticated_control?,
+        branches: branches?,
+        pull_based: pull_based?,
+    })
+}
+
+/// Worker names have three digits.
+pub(super) const WORKERS_MAX: u32 = 1000;
+
+fn evaluation(table: &Table) -> Read<EvaluationSettings> {
+    let engine = table.optional("eval_engine", value::engine, Engine::Auto);
+    let worker_count = table.perhaps("eval_worker_count", value::count(1, WORKERS_MAX, ""));
+    let max_memory_size = table.optional(
+        "eval_max_memory_size",
+        value::count(64, 1 << 24, "MiB"),
+        4096,
+    );
+    let timeout = table.optional("eval_timeout", value::seconds, 3600);
+    let attribute_timeout = table.optional("eval_attribute_timeout", value::seconds, 600);
+    let concurrent = table.optional(
+        "concurrent_evaluations",
+        value::count(1, WORKERS_MAX, ""),
+        2,
+    );
+    Ok(EvaluationSettings {
+        engine: engine?,
+        worker_count: worker_count?,
+        max_memory_size: max_memory_size?,
+        timeout: timeout?,
+        attribute_timeout: attribute_timeout?,
+        concurrent: concurrent?,
+    })
+}
+
+fn database(table: &Table) -> Read<DatabaseUrl> {
+    let url = table.perhaps("db_url", value::database_url);
+    let file = secret_file(table, "db_url_file");
+    match (url?, file?) {
+        (Some(_), Some(_)) => {
+            table.problem(
+                "db_url_file",
+                "expected either this key or `db_url`, found both",
+            );
+            Err(Reported)
+        }
+        (Some(url), None) => Ok(DatabaseUrl::Inline(url)),
+        (None, Some(file)) => Ok(DatabaseUrl::File(file)),
+        (None, None) => Ok(DatabaseUrl::Inline(SecretUrl::new(
+            "sqlite:///state.sqlite",
+        ))),
+    }
+}
+
+/// The file reference below `key`, which remembers the key.
+pub(super) fn secret_file(table: &Table, key: &'static str) -> Read<Option<SecretFile>> {
+    let reference = table.perhaps(key, value::file_reference)?;
+    Ok(reference.map(|reference| SecretFile::new(table.path_of(key), reference)))
+}
+
+fn branches(table: &Table) -> Read<Vec<BranchRule>> {
+    let mut rules = table.tables("branches", |name, rule| {
+        let glob = rule.required("matchGlob", value::glob);
+        let register_gc_roots = rule.optional("registerGCRoots", value::boolean, true);
+        if rule.optional("updateOutputs", value::boolean, false) == Ok(true) {
+            rule.problem(
+                "updateOutputs",
+                "`true` is not supported by this version yet",
+            );
+        }
+        rule.finish();
+        Ok(BranchRule {
+            name: name.to_owned(),
+            glob: glob?,
+            register_gc_roots: register_gc_roots?,
+        })
+    })?;
+    // The order of the file means nothing: all matching rules count.
+    rules.sort_by(|left, right| left.name.cmp(&right.name));
+    Ok(rules)
+}
+
+fn auth_backend(value: &Value) -> Parsed<()> {
+    let mismatch = Mismatch::expected("`none`");
+    match value {
+        Value::Text(text) if text == "none" => Ok(()),
+        Value::Text(text)
+            if ["github", "gitea", "oidc", "httpbasicauth"].contains(&text.as_str()) =>
+        {
+            Err(mismatch.hint("logins are not supported by this version yet"))
+        }
+        _ => Err(mismatch),
+    }
+}
