@@ -4,10 +4,22 @@
 //! Pure and deterministic: equal input gives an equal plan. A project that cannot be set up is
 //! left out with a [`Notice`] and never takes another one down.
 
+mod compose;
+mod identify;
+mod load;
 mod names;
+mod policy;
+mod project;
+mod render;
 mod types;
 
+pub use compose::master_plan;
+pub use identify::{Identified, identify};
+pub use load::{LoadedPlan, SecretFiles};
 pub use names::{ProjectId, ProjectName, ProjectNameError, virtual_builder_name};
+pub use policy::{BranchDecision, BranchPolicy};
+pub use project::{Polling, Project, polled_projects};
+pub use render::{render, render_json};
 pub use types::{
     BuilderKind, BuilderPlan, BuildingPlan, CancelFilter, Database, EvaluationPlan, GcRootsPlan,
     GitSecrets, LockPlan, MasterPlan, Notice, PollerPlan, ProjectPlan, SchedulerKind,

@@ -53,6 +53,11 @@ impl ProjectName {
         Ok(Self(name.to_owned()))
     }
 
+    /// A checked name that was made unique.
+    pub(super) fn unchecked(name: String) -> Self {
+        Self(name)
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -66,7 +71,7 @@ impl fmt::Display for ProjectName {
 }
 
 /// A project's prefix in scheduler names and folders: an identifier for Buildbot, unique in a
-/// plan. Only [`super::assign_ids`] makes one.
+/// plan. Only [`super::identify`] makes one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct ProjectId(pub(super) String);

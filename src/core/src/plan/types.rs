@@ -46,7 +46,7 @@ pub struct MasterPlan {
     pub schedulers: Vec<SchedulerPlan>,
     /// Pollers, by project.
     pub pollers: Vec<PollerPlan>,
-    /// Where the secrets come from that rows name; [`MasterPlan::read_secret`] reads one.
+    /// Where the secrets come from that rows name; [`super::LoadedPlan`] reads them.
     pub secrets: BTreeMap<String, SecretPlan>,
     /// Other services.
     pub services: Vec<ServicePlan>,
@@ -225,6 +225,18 @@ pub enum SchedulerKind {
     Triggerable,
     /// A person.
     Force,
+}
+
+impl SchedulerKind {
+    /// What starts it, in words.
+    pub fn started_by(self) -> &'static str {
+        match self {
+            Self::Branches => "changes",
+            Self::MergeQueue => "merge queues",
+            Self::Triggerable => "evaluations",
+            Self::Force => "people",
+        }
+    }
 }
 
 /// One scheduler.

@@ -1,0 +1,258 @@
+use std::collections::BTreeMap;
+
+use crate::config::{DatabaseUrl, Settings, WorkerEntry};
+use crate::secret::SecretFile;
+
+use super::{
+    BranchPolicy, BuilderKind, BuilderPlan, BuildingPlan, CancelFilter, Database, EvaluationPlan,
+    GcRootsPlan, GitSecrets, Identified, LockPlan, MasterPlan, Notice, PollerPlan, Project,
+    ProjectPlan, SchedulerKind, SchedulerPlan, SecretPart, SecretPlan, ServicePlan, WorkerPlan,
+    identify,
+};
+
+/// Lock that an evaluation holds.
+const EVAL_LOCK: &str = "nix-eval";
+/// Lock that the build of an attribute holds.
+const BUILD_LOCK: &str = "nix-build";
+/// Buildbot's web interface shows "Buildbot" instead of anything longer.
+const TITLE_LENGTH_MAX: usize = 18;
+
+/// Computes what the master sets up.
+pub fn master_plan(
+    settings: &Settings,
+    projects: &[Project],
+    workers: &[WorkerEntry],
+) -> MasterPlan {
+    let (identified, mut notices) = identify(projects);
+    notices.extend(settings_notices(settings, &identified));
+    let workers = worker_plans(settings, workers);
+    let mut secrets = BTreeMap::new();
+    let projects: Vec<ProjectPlan> = identified
+        .iter()
+        .map(|row| project_plan(row, &mut secrets))
+        .collect();
+    let pollers = identified
+        .iter()
+        .zip(&projects)
+        .map(|(row, project)| poller_plan(row.project, project));
+    MasterPlan {
+        title: settings.title.clone(),
+        url: settings.url.clone(),
+        database: match &settings.database {
+            DatabaseUrl::Inline(url) => Database::Url(url.clone()),
+            DatabaseUrl::File(file) => Database::UrlFile(file.clone()),
+        },
+        port: settings.port.as_str().to_owned(),
+        worker_port: settings.worker_port.as_str().to_owned(),
+        allow_control: settings.allow_unauthenticated_control,
+        systems: settings.build_systems.clone(),
+        evaluation: evaluation_plan(settings),
+        building: BuildingPlan {
+            timeout: settings.build_timeout,
+            max_silent_time: settings.build_max_silent_time,
+            log_limit_mib: settings.build_log_limit,
+            show_trace: settings.show_trace_on_failure,
+        },
+        gc_roots: GcRootsPlan {
+            enabled: settings.gcroots,
+            user: settings.gcroots_user.clone(),
+        },
+        branch_rules: settings.branches.clone(),
+        locks: lock_plans(settings, workers.len()),
+        workers,
+        builders: projects.iter().flat_map(builder_plans).collect(),
+        schedulers: projects.iter().flat_map(scheduler_plans).collect(),
+        pollers: pollers.collect(),
+        services: vec![canceller(&projects)],
+        projects,
+        secrets,
+        notices,
+    }
+}
+
+impl MasterPlan {
+    /// What happens with the branches of `project`.
+    pub fn branch_policy(&self, project: &ProjectPlan) -> BranchPolicy {
+        BranchPolicy::new(
+            &project.default_branch,
+            self.branch_rules.clone(),
+            self.gc_roots.enabled,
+        )
+    }
+}
+
+fn settings_notices(settings: &Settings, projects: &[Identified]) -> Vec<Notice> {
+    let mut notices = Vec::new();
+    let mut notice = |about: &str, text: String| {
+        notices.push(Notice {
+            about: about.to_owned(),
+            text,
+        });
+    };
+    if settings.title.chars().count() > TITLE_LENGTH_MAX {
+        let text =
+            format!("longer than {TITLE_LENGTH_MAX} characters: Buildbot shows its own name");
+        notice("title", text);
+    }
+    if projects.is_empty() {
+        let text = "there is no repository: nothing will be built".to_owned();
+        notice("pull_based.repositories", text);
+    }
+    notices
+}
+
+fn evaluation_plan(settings: &Settings) -> EvaluationPlan {
+    EvaluationPlan {
+        engine: settings.evaluation.engine,
+        worker_count: settings.evaluation.worker_count,
+        max_memory_mib: settings.evaluation.max_memory_size,
+        timeout: settings.evaluation.timeout,
+        attribute_timeout: settings.evaluation.attribute_timeout,
+        show_trace: settings.show_trace_on_failure,
+    }
+}
+
+fn worker_plans(settings: &Settings, entries: &[WorkerEntry]) -> Vec<WorkerPlan> {
+    let remote = entries.iter().flat_map(|entry| {
+        (0..entry.cores).map(|index| WorkerPlan {
+            name: format!("{}-{index:03}", entry.name),
+            machine: entry.name.clone(),
+            local: false,
+        })
+    });
+    let local = (0..settings.local_workers).map(|index| WorkerPlan {
+        name: format!("local-{index}"),
+        machine: "local".to_owned(),
+        local: true,
+    });
+    remote.chain(local).collect()
+}
+
+fn lock_plans(settings: &Settings, workers: usize) -> Vec<LockPlan> {
+    let lock = |name: &str, max_count: u32| LockPlan {
+        name: name.to_owned(),
+        // Buildbot wants at least one, also in a plan without workers.
+        max_count: max_count.max(1),
+    };
+    vec![
+        lock(EVAL_LOCK, settings.evaluation.concurrent),
+        lock(BUILD_LOCK, u32::try_from(workers).unwrap_or(u32::MAX)),
+    ]
+}
+
+fn project_plan(row: &Identified, secrets: &mut BTreeMap<String, SecretPlan>) -> ProjectPlan {
+    let project = row.project;
+    ProjectPlan {
+        name: row.name.clone(),
+        id: row.id.clone(),
+        buildbot_name: row.buildbot_name.clone(),
+        url: project.url.clone(),
+        default_branch: project.default_branch.clone(),
+        ref_type: format!("git+{}", project.url.scheme()),
+        git_secrets: git_secrets(project, secrets),
+    }
+}
+
+/// Names the secrets of `project` after the settings they come from, so that repositories which
+/// share a file share a secret.
+fn git_secrets(project: &Project, secrets: &mut BTreeMap<String, SecretPlan>) -> GitSecrets {
+    let mut named = |file: &Option<SecretFile>, part: SecretPart| {
+        let file = file.as_ref()?;
+        let name = match part {
+            SecretPart::Whole => file.key().to_owned(),
+            SecretPart::User => format!("{}:user", file.key()),
+            SecretPart::Password => format!("{}:password", file.key()),
+        };
+        let plan = SecretPlan {
+            file: file.clone(),
+            part,
+        };
+        secrets.insert(name.clone(), plan);
+        Some(name)
+    };
+    // Git uses a key only over ssh; Buildbot would put it on the worker for nothing.
+    let over_ssh = project.url.scheme() == "ssh";
+    let ssh = |file: &Option<SecretFile>| file.clone().filter(|_| over_ssh);
+    GitSecrets {
+        ssh_private_key: named(&ssh(&project.ssh_private_key_file), SecretPart::Whole),
+        ssh_known_hosts: named(&ssh(&project.ssh_known_hosts_file), SecretPart::Whole),
+        https_user: named(&project.credentials_file, SecretPart::User),
+        https_password: named(&project.credentials_file, SecretPart::Password),
+    }
+}
+
+fn builder_plans(project: &ProjectPlan) -> [BuilderPlan; 2] {
+    let builder = |kind, word: &str, lock: &str, description: String| {
+        let mut tags = vec![word.to_owned(), project.buildbot_name.clone()];
+        // Buildbot refuses a tag that occurs twice.
+        tags.dedup();
+        BuilderPlan {
+            name: builder_name(project, word),
+            kind,
+            project: project.name.clone(),
+            builddir: format!("{}-{word}", project.id),
+            locks: vec![lock.to_owned()],
+            tags,
+            description,
+            collapse_requests: kind == BuilderKind::Eval,
+        }
+    };
+    let url = &project.url;
+    [
+        builder(
+            BuilderKind::Eval,
+            "nix-eval",
+            EVAL_LOCK,
+            format!("Evaluates {url}"),
+        ),
+        builder(
+            BuilderKind::Build,
+            "nix-build",
+            BUILD_LOCK,
+            format!("Builds the attributes of {url}"),
+        ),
+    ]
+}
+
+fn builder_name(project: &ProjectPlan, word: &str) -> String {
+    format!("{}/{word}", project.name)
+}
+
+fn scheduler_plans(project: &ProjectPlan) -> [SchedulerPlan; 4] {
+    [
+        ("primary", SchedulerKind::Branches, "nix-eval"),
+        ("merge-queue", SchedulerKind::MergeQueue, "nix-eval"),
+        ("nix-build", SchedulerKind::Triggerable, "nix-build"),
+        ("force", SchedulerKind::Force, "nix-eval"),
+    ]
+    .map(|(suffix, kind, word)| SchedulerPlan {
+        name: format!("{}-{suffix}", project.id),
+        kind,
+        project: project.name.clone(),
+        builder: builder_name(project, word),
+    })
+}
+
+fn poller_plan(project: &Project, plan: &ProjectPlan) -> PollerPlan {
+    PollerPlan {
+        name: format!("{}-poller", plan.id),
+        project: plan.name.clone(),
+        url: plan.url.clone(),
+        work_directory: format!("pollers/{}", plan.id),
+        poll_interval: project.polling.interval,
+        poll_spread: project.polling.spread,
+        git_secrets: plan.git_secrets.clone(),
+        build_on_first_poll: project.polling.build_on_first_poll,
+    }
+}
+
+fn canceller(projects: &[ProjectPlan]) -> ServicePlan {
+    let filter = |project: &ProjectPlan| CancelFilter {
+        builder: builder_name(project, "nix-eval"),
+        project: project.name.clone(),
+    };
+    ServicePlan::BuildCanceller {
+        name: "build_canceller".to_owned(),
+        filters: projects.iter().map(filter).collect(),
+    }
+}
