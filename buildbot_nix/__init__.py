@@ -1,1 +1,25 @@
-"""Nix CI on Buildbot: the thin Python side of buildbot-nix."""
+"""Nix CI on Buildbot: the thin Python side of buildbot-nix.
+
+``buildbot.tac`` needs :func:`preflight`, ``master.cfg`` :func:`master_config`; everything else is
+for Buildbot to call.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["master_config", "preflight"]
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded when asked for: the command line needs neither Buildbot nor Twisted, and a worker
+    # machine may have only the former.
+    if name == "master_config":
+        from buildbot_nix.configurator import master_config
+
+        return master_config
+    if name == "preflight":
+        from buildbot_nix.preflight import preflight
+
+        return preflight
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,5 +1,31 @@
 //! `buildbot_nix._native`: a table of contents of what Python may call.
+//!
+//! No logic here: every file extracts arguments, calls the core through [`boundary`] and wraps
+//! what comes back. Nothing starts a thread or opens a socket, at import or later; what may block
+//! says so in `_native.pyi`, and Python calls it in a pool thread.
+
+mod boundary;
+mod build;
+mod cli;
+mod errors;
+mod plan;
+mod rows;
+mod run;
 
 /// The extension module.
 #[pyo3::pymodule(gil_used = false)]
-mod _native {}
+mod _native {
+    #[pymodule_export]
+    use crate::build::{BuildResult, OutcomeReader};
+    #[pymodule_export]
+    use crate::cli::run_command_line;
+    #[pymodule_export]
+    use crate::plan::{Plan, load_plan};
+    #[pymodule_export]
+    use crate::rows::{
+        BranchDecision, Builder, BuilderKind, CancelFilter, GitSecrets, Lock, Poller, Project,
+        Scheduler, SchedulerKind, Worker,
+    };
+    #[pymodule_export]
+    use crate::run::{Finding, Job, Run};
+}

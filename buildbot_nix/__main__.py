@@ -1,0 +1,16 @@
+"""``buildbot-nix``, as the wheel installs it: the same command line as the native binary."""
+
+from __future__ import annotations
+
+import sys
+
+from buildbot_nix._native import run_command_line
+
+
+def main() -> int:
+    """Runs the command line of this process; returns its exit status."""
+    return run_command_line(["buildbot-nix", *sys.argv[1:]])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

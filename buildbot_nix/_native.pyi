@@ -1,0 +1,304 @@
+"""The whole boundary to Rust.
+
+Unless an entry says "blocks", a call takes microseconds, does no I/O and may be made on the
+reactor thread. Every call may raise ``InternalError`` (a defect of ours). Records are frozen; the
+handles ``Plan``, ``Run`` and ``OutcomeReader`` may be used from any thread.
+"""
+
+from typing import final
+
+__all__ = [
+    "BranchDecision",
+    "BuildResult",
+    "Builder",
+    "BuilderKind",
+    "CancelFilter",
+    "Finding",
+    "GitSecrets",
+    "Job",
+    "Lock",
+    "OutcomeReader",
+    "Plan",
+    "Poller",
+    "Project",
+    "Run",
+    "Scheduler",
+    "SchedulerKind",
+    "Worker",
+    "load_plan",
+    "run_command_line",
+]
+
+def run_command_line(arguments: list[str]) -> int:
+    """Runs the command line ``arguments``, the program's name first, in this process.
+
+    Returns the exit status. Blocks for as long as the command takes.
+    """
+
+def load_plan(path: str) -> Plan:
+    """Reads the settings file ``path`` and the workers file that it names.
+
+    Blocks: reads files. Raises ``ConfigError`` with every problem, ``MachineError`` if a file
+    cannot be read.
+    """
+
+# --- stage plan ------------------------------------------------------------------------------
+
+@final
+class Plan:
+    """Everything the master sets up; ``buildbot-nix plan`` shows the same."""
+
+    title: str
+    url: str
+    #: Twisted endpoints.
+    port: str
+    worker_port: str
+    #: Whether everyone may start, stop and rebuild.
+    allow_control: bool
+    #: Seconds.
+    eval_timeout: int
+    build_timeout: int
+    projects: list[Project]
+    workers: list[Worker]
+    locks: list[Lock]
+    builders: list[Builder]
+    schedulers: list[Scheduler]
+    pollers: list[Poller]
+    #: Name of the service that cancels superseded evaluations, and what it watches.
+    build_canceller: str
+    cancel_filters: list[CancelFilter]
+    #: What the admin should know, one sentence each.
+    notices: list[str]
+
+    def db_url(self) -> str:
+        """URL of Buildbot's database, with its password. Blocks: may read a file.
+
+        Raises ``MachineError`` if it cannot be read.
+        """
+    def worker_password(self, worker: str) -> str:
+        """What the worker logs in with. Raises ``ConfigError`` for an unknown one."""
+    def read_secret(self, name: str) -> str | None:
+        """The secret that a row names, None for a name that no row has. Blocks: reads a file.
+
+        Raises ``MachineError`` if it cannot be read.
+        """
+    def branch_decision(self, project: str, branch: str) -> BranchDecision:
+        """What happens with a branch of a project."""
+    def eval_command(self) -> list[str]:
+        """What a worker runs in a checkout to evaluate it."""
+    def build_command(
+        self, project: str, drv_path: str, attr: str, branch: str | None
+    ) -> list[str]:
+        """What a worker runs to build one attribute.
+
+        Raises ``ConfigError`` if there is no such project or ``drv_path`` is no derivation.
+        """
+    def build_properties(self, project: str, attribute: str, job: Job) -> dict[str, str]:
+        """Buildbot properties of the build of ``job``, which stands below ``attribute``."""
+
+@final
+class Project:
+    """One repository."""
+
+    name: str
+    #: Name of the Buildbot project object.
+    buildbot_name: str
+    id: str
+    url: str
+    default_branch: str
+    git_secrets: GitSecrets
+    #: Name of the builder that evaluates.
+    eval_builder: str
+    #: Name of the scheduler that starts builds of attributes.
+    triggerable: str
+
+@final
+class GitSecrets:
+    """Names of the secrets that git needs, for ``Plan.read_secret``."""
+
+    ssh_private_key: str | None
+    ssh_known_hosts: str | None
+    https_user: str | None
+    https_password: str | None
+
+@final
+class Worker:
+    """One worker that may connect, or runs in the master's process (``local``)."""
+
+    name: str
+    machine: str
+    local: bool
+
+@final
+class Lock:
+    """A lock of the master that ``max_count`` builds may hold at once."""
+
+    name: str
+    max_count: int
+
+@final
+class BuilderKind:
+    """What a builder does."""
+
+    Eval: BuilderKind
+    Build: BuilderKind
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __int__(self, /) -> int: ...
+
+@final
+class Builder:
+    """One builder; it uses every worker."""
+
+    name: str
+    kind: BuilderKind
+    project: str
+    builddir: str
+    locks: list[str]
+    tags: list[str]
+    description: str
+    collapse_requests: bool
+
+@final
+class SchedulerKind:
+    """What starts a builder."""
+
+    Branches: SchedulerKind
+    MergeQueue: SchedulerKind
+    Triggerable: SchedulerKind
+    Force: SchedulerKind
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __int__(self, /) -> int: ...
+
+@final
+class Scheduler:
+    """One scheduler."""
+
+    name: str
+    kind: SchedulerKind
+    project: str
+    builder: str
+
+@final
+class Poller:
+    """One repository that is polled."""
+
+    name: str
+    project: str
+    url: str
+    work_directory: str
+    #: Seconds.
+    poll_interval: int
+    poll_spread: int
+    git_secrets: GitSecrets
+    build_on_first_poll: bool
+
+@final
+class CancelFilter:
+    """Changes of ``project`` supersede older requests for ``builder``."""
+
+    builder: str
+    project: str
+
+@final
+class BranchDecision:
+    """What happens with a branch."""
+
+    build: bool
+    merge_queue: bool
+    register_gc_roots: bool
+
+# --- stages jobs and graph -------------------------------------------------------------------
+
+@final
+class Job:
+    """One attribute that is to be built now."""
+
+    attr: str
+    drv_path: str
+    #: Of its run, for ``Run.finish`` and ``Run.set_url``.
+    index: int
+
+@final
+class Finding:
+    """What a run comes to."""
+
+    Succeeded: Finding
+    Failed: Finding
+    Cancelled: Finding
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self, /) -> int: ...
+    def __int__(self, /) -> int: ...
+
+@final
+class Run:
+    """One run, from the agent's bytes to the last outcome."""
+
+    def __new__(cls) -> Run: ...
+    #: The attribute that is evaluated, as soon as the agent has said so.
+    attribute: str | None
+    #: Whether evaluation and builds have all ended.
+    is_finished: bool
+    finding: Finding
+    #: Why the evaluation as a whole failed, for people.
+    fatal: str | None
+    #: Attributes that evaluated, and that did not.
+    jobs: int
+    evaluation_failures: int
+    warnings: list[str]
+
+    def feed(self, data: bytes) -> None:
+        """Takes the next bytes of the agent's stdout; cost is linear in them.
+
+        Raises ``ProtocolError`` for what is no machine line.
+        """
+    def end_of_evaluation(self, status: int | None) -> None:
+        """The agent has exited with ``status``, or was killed (None).
+
+        Raises ``ProtocolError`` if its output ends in the middle of a line.
+        """
+    def take_ready(self, limit: int) -> list[Job]:
+        """Up to ``limit`` jobs to build now. Each must be given back by ``finish``."""
+    def finish(self, index: int, result: BuildResult, message: str | None) -> None:
+        """How the build of a job ended, with the reason if it did not succeed."""
+    def set_url(self, index: int, url: str) -> None:
+        """Where the build of a job can be seen."""
+    def cancel(self) -> None:
+        """Hand out nothing more; what runs must still be given back by ``finish``."""
+    def summary(self) -> str:
+        """How it stands, in one line."""
+    def html(self) -> str:
+        """The whole run as an HTML fragment, failures first, everything escaped."""
+
+# --- stage build -----------------------------------------------------------------------------
+
+@final
+class BuildResult:
+    """The verdict on a build."""
+
+    Succeeded: BuildResult
+    Failed: BuildResult
+    #: The machine's fault: nothing is known about the derivation.
+    Transient: BuildResult
+    Cancelled: BuildResult
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self, /) -> int: ...
+    def __int__(self, /) -> int: ...
+
+@final
+class OutcomeReader:
+    """Reads the stdout of ``buildbot-nix build``."""
+
+    def __new__(cls) -> OutcomeReader: ...
+    #: None until the agent has said it.
+    result: BuildResult | None
+    #: Why it did not succeed, for people.
+    message: str | None
+    #: Output names and store paths.
+    outputs: list[tuple[str, str]]
+
+    def feed(self, data: bytes) -> None:
+        """Takes the next bytes. Raises ``ProtocolError`` for what is no machine line."""

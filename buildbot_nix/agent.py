@@ -1,0 +1,87 @@
+"""Running the agent (``buildbot-nix eval`` and ``buildbot-nix build``) on a worker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from buildbot.process.buildstep import BuildStep
+from buildbot.process.remotecommand import RemoteShellCommand
+from buildbot.util.twisted import async_to_deferred
+
+from buildbot_nix.errors import BuildbotNixError
+
+#: Seconds between asking the agent to stop and killing it. It needs a moment to end Nix.
+TERM_SECONDS = 15
+
+
+class AgentCommand(RemoteShellCommand):
+    """One agent call. What it prints on stdout is for ``on_output`` and never stored; what it
+    prints on stderr is for people and becomes the log."""
+
+    def __init__(
+        self,
+        *,
+        workdir: str,
+        command: Sequence[str],
+        on_output: Callable[[bytes], None],
+        max_time: float,
+    ) -> None:
+        super().__init__(
+            workdir,
+            list(command),
+            # The agent watches for silence itself and knows better what silence means.
+            timeout=None,
+            maxTime=max_time,
+            sigtermTime=TERM_SECONDS,
+            logEnviron=False,
+        )
+        self._on_output = on_output
+        #: The first thing that was wrong with the output.
+        self.output_error: BuildbotNixError | None = None
+
+    def _take(self, text: str) -> None:
+        if self.output_error is not None:
+            return
+        try:
+            self._on_output(text.encode())
+        except BuildbotNixError as error:
+            self.output_error = error
+
+    # Buildbot calls one of each pair, depending on its version.
+
+    @async_to_deferred
+    async def addStdout(self, data: str) -> None:
+        self._take(data)
+
+    @async_to_deferred
+    async def add_stdout_lines(self, data: str, is_flushed: bool) -> None:
+        self._take(data)
+
+    @async_to_deferred
+    async def addStderr(self, data: str) -> None:
+        await super().addStdout(data)
+
+    @async_to_deferred
+    async def add_stderr_lines(self, data: str, is_flushed: bool) -> None:
+        await super().add_stdout_lines(data, is_flushed)
+
+
+@async_to_deferred
+async def run_agent(
+    step: BuildStep,
+    command: Sequence[str],
+    on_output: Callable[[bytes], None],
+    *,
+    max_time: float,
+) -> AgentCommand:
+    """Runs the agent in the build's folder, with the log ``stdio`` on ``step``."""
+    assert step.build is not None
+    remote = AgentCommand(
+        workdir=step.build.workdir or "build",
+        command=command,
+        on_output=on_output,
+        max_time=max_time,
+    )
+    remote.useLog(await step.addLog("stdio"))
+    await step.runCommand(remote)
+    return remote

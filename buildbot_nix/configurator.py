@@ -1,0 +1,252 @@
+"""From the master plan to Buildbot's configuration, row by row. Decides nothing."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from buildbot.changes.filter import ChangeFilter
+from buildbot.config.builder import BuilderConfig
+from buildbot.config.errors import ConfigErrors
+from buildbot.locks import MasterLock
+from buildbot.process.factory import BuildFactory
+from buildbot.process.project import Project as BuildbotProject
+from buildbot.process.properties import Secret
+from buildbot.schedulers.base import ReconfigurableBaseScheduler
+from buildbot.schedulers.basic import SingleBranchScheduler
+from buildbot.schedulers.canceller import OldBuildCanceller
+from buildbot.schedulers.forcesched import (
+    CodebaseParameter,
+    FixedParameter,
+    ForceScheduler,
+    StringParameter,
+)
+from buildbot.schedulers.triggerable import Triggerable
+from buildbot.steps.source.git import Git
+from buildbot.util.ssfilter import SourceStampFilter
+from buildbot.worker.base import AbstractWorker, Worker
+from buildbot.worker.local import LocalWorker
+from buildbot.www.authz import Authz
+from buildbot.www.authz.endpointmatchers import AnyControlEndpointMatcher
+from twisted.python import log
+
+from buildbot_nix._native import (
+    Builder,
+    BuilderKind,
+    GitSecrets,
+    Plan,
+    Poller,
+    Project,
+    Scheduler,
+    SchedulerKind,
+    load_plan,
+)
+from buildbot_nix.errors import BuildbotNixError, ConfigError
+from buildbot_nix.feed import Feeds
+from buildbot_nix.poller import HeadPoller, heads_only
+from buildbot_nix.secrets import SettingsSecrets
+from buildbot_nix.steps.build import BuildAttribute
+from buildbot_nix.steps.eval import EvaluateFlake
+from buildbot_nix.steps.trigger import BuildFlake
+
+
+def master_config(settings: str | os.PathLike[str]) -> dict[str, Any]:
+    """Buildbot's configuration for the settings file ``settings``, ready to be extended.
+
+    Reads files, so it may block; Buildbot loads master.cfg in a thread.
+    Raises ``ConfigErrors`` that name every problem, which Buildbot prints without a traceback.
+    """
+    try:
+        plan = load_plan(os.fspath(settings))
+        return Materialiser(plan).config()
+    except ConfigError as error:
+        raise ConfigErrors(error.problems.splitlines()) from None
+    except BuildbotNixError as error:
+        raise ConfigErrors([str(error)]) from None
+
+
+class Materialiser:
+    """Makes Buildbot's objects of the rows of one plan."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.projects = {project.name: project for project in plan.projects}
+        self.locks = {row.name: MasterLock(row.name, row.max_count) for row in plan.locks}
+        self.machines = {row.name: row.machine for row in plan.workers}
+
+    def config(self) -> dict[str, Any]:
+        """The whole configuration."""
+        plan = self.plan
+        for notice in plan.notices:
+            log.msg(f"buildbot-nix: {notice}")
+        return {
+            "title": plan.title,
+            "titleURL": plan.url,
+            "buildbotURL": plan.url,
+            "buildbotNetUsageData": None,
+            "db": {"db_url": plan.db_url()},
+            "protocols": {"pb": {"port": plan.worker_port}},
+            "www": {"port": plan.port, "plugins": {}, **self.authorisation()},
+            "projects": [self.project(project) for project in plan.projects],
+            "workers": self.workers(),
+            "builders": [self.builder(row) for row in plan.builders],
+            "schedulers": [self.scheduler(row) for row in plan.schedulers],
+            "change_source": [self.poller(row) for row in plan.pollers],
+            "services": self.services(),
+            "secretsProviders": [SettingsSecrets(plan)],
+        }
+
+    def authorisation(self) -> dict[str, Any]:
+        """Without login there is nobody to allow anything to; reading is free."""
+        if self.plan.allow_control:
+            return {}
+        rule = AnyControlEndpointMatcher(role="nobody")
+        return {"authz": Authz(allowRules=[rule], roleMatchers=[])}
+
+    def project(self, row: Project) -> BuildbotProject:
+        return BuildbotProject(name=row.buildbot_name, slug=row.id, description=row.url)
+
+    def workers(self) -> list[AbstractWorker]:
+        workers: list[AbstractWorker] = []
+        for row in self.plan.workers:
+            properties = {"nix_machine": row.machine}
+            if row.local:
+                workers.append(LocalWorker(row.name, properties=properties))
+            else:
+                password = self.plan.worker_password(row.name)
+                workers.append(Worker(row.name, password, properties=properties))
+        return workers
+
+    def builder(self, row: Builder) -> BuilderConfig:
+        project = self.projects[row.project]
+        build = row.kind == BuilderKind.Build
+        return BuilderConfig(
+            name=row.name,
+            project=project.buildbot_name,
+            builddir=row.builddir,
+            workernames=list(self.machines),
+            factory=self.build_steps(row) if build else self.eval_steps(row),
+            nextWorker=self.worker_with_the_derivation if build else None,
+            collapseRequests=row.collapse_requests,
+            tags=row.tags,
+            description=row.description,
+        )
+
+    def eval_steps(self, row: Builder) -> BuildFactory:
+        project = self.projects[row.project]
+        checkout = Git(
+            repourl=project.url,
+            branch=project.default_branch,
+            mode="incremental",
+            submodules=True,
+            haltOnFailure=True,
+            logEnviron=False,
+            **git_credentials(project.git_secrets),
+        )
+        evaluate = EvaluateFlake(self.plan, project, locks=self.accesses(row))
+        return BuildFactory([checkout, evaluate, BuildFlake()])
+
+    def build_steps(self, row: Builder) -> BuildFactory:
+        project = self.projects[row.project]
+        return BuildFactory([BuildAttribute(self.plan, project, locks=self.accesses(row))])
+
+    def accesses(self, row: Builder) -> list[Any]:
+        return [self.locks[name].access("counting") for name in row.locks]
+
+    def worker_with_the_derivation(self, _: Any, workers: Iterable[Any], request: Any) -> Any:
+        """A free worker of the machine that evaluated: the derivation is in its store."""
+        machine = request.properties.getProperty("nix_machine")
+        return next((w for w in workers if self.machines.get(w.worker.name) == machine), None)
+
+    def scheduler(self, row: Scheduler) -> ReconfigurableBaseScheduler:
+        project = self.projects[row.project]
+        if row.kind == SchedulerKind.Triggerable:
+            return Triggerable(name=row.name, builderNames=[row.builder])
+        if row.kind == SchedulerKind.Force:
+            return force_scheduler(row, project)
+        return SingleBranchScheduler(
+            name=row.name,
+            builderNames=[row.builder],
+            treeStableTimer=None,
+            change_filter=ChangeFilter(
+                project=project.name, branch_fn=self.branches(row.kind, project)
+            ),
+        )
+
+    def branches(self, kind: SchedulerKind, project: Project) -> Callable[[str | None], bool]:
+        """Whether changes of a branch start the scheduler."""
+        queue = kind == SchedulerKind.MergeQueue
+        plan = self.plan
+
+        def wanted(branch: str | None) -> bool:
+            if branch is None:
+                return False
+            decision = plan.branch_decision(project.name, branch)
+            return decision.merge_queue if queue else decision.build
+
+        return wanted
+
+    def poller(self, row: Poller) -> HeadPoller:
+        project = self.projects[row.project]
+        plan = self.plan
+
+        def polled(branch: str) -> bool:
+            decision = plan.branch_decision(project.name, branch)
+            return decision.build or decision.merge_queue
+
+        return HeadPoller(
+            row.url,
+            name=row.name,
+            project=project.name,
+            category="push",
+            workdir=row.work_directory,
+            branches=heads_only(polled),
+            pollInterval=row.poll_interval,
+            pollRandomDelayMax=row.poll_spread,
+            pollAtLaunch=True,
+            default_branch=project.default_branch,
+            eval_builder=project.eval_builder,
+            build_on_first_poll=row.build_on_first_poll,
+            **git_credentials(row.git_secrets),
+        )
+
+    def services(self) -> list[Any]:
+        slots = Counter(self.machines.values())
+        services: list[Any] = [Feeds(slots=dict(slots))]
+        if self.plan.cancel_filters:
+            filters = [
+                ([row.builder], SourceStampFilter(project_eq=row.project))
+                for row in self.plan.cancel_filters
+            ]
+            services.append(OldBuildCanceller(self.plan.build_canceller, filters=filters))
+        return services
+
+
+def force_scheduler(row: Scheduler, project: Project) -> ForceScheduler:
+    """The button that starts an evaluation by hand."""
+    source = CodebaseParameter(
+        "",
+        label="Source",
+        branch=StringParameter(name="branch", default=project.default_branch),
+        revision=StringParameter(name="revision", default=""),
+        repository=FixedParameter(name="repository", default=project.url),
+        project=FixedParameter(name="project", default=project.name),
+    )
+    return ForceScheduler(
+        name=row.name, builderNames=[row.builder], buttonName="Build", codebases=[source]
+    )
+
+
+def git_credentials(secrets: GitSecrets) -> dict[str, Any]:
+    """What poller and checkout need to fetch, as secrets that Buildbot asks for when it does."""
+    credentials: dict[str, Any] = {}
+    if secrets.ssh_private_key:
+        credentials["sshPrivateKey"] = Secret(secrets.ssh_private_key)
+    if secrets.ssh_known_hosts:
+        credentials["sshKnownHosts"] = Secret(secrets.ssh_known_hosts)
+    if secrets.https_user and secrets.https_password:
+        user, password = Secret(secrets.https_user), Secret(secrets.https_password)
+        credentials["auth_credentials"] = (user, password)
+    return credentials

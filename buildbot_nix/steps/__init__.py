@@ -1,0 +1,1 @@
+"""Buildbot steps, one file a stage: gather properties, call native, set results."""

@@ -1,0 +1,87 @@
+"""Stage eval: the agent evaluates the checkout and its lines feed the run."""
+
+from __future__ import annotations
+
+from buildbot.process.buildstep import BuildStep
+from buildbot.process.results import EXCEPTION, FAILURE, SUCCESS, WARNINGS
+from buildbot.util.twisted import async_to_deferred
+from twisted.python.failure import Failure
+
+from buildbot_nix._native import Plan, Project
+from buildbot_nix.agent import run_agent
+from buildbot_nix.feed import Feeds
+from buildbot_nix.steps.trigger import RunDriver
+
+#: Seconds that Buildbot waits longer than the agent before it ends an evaluation itself.
+GRACE_SECONDS = 120
+
+
+class EvaluateFlake(BuildStep):
+    """Evaluates the flake. Builds start while it still runs; the next step waits for them."""
+
+    name = "Evaluate flake"
+    haltOnFailure = False
+    flunkOnFailure = True
+    warnOnWarnings = False
+
+    def __init__(self, plan: Plan, project: Project, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self._plan = plan
+        self._project = project
+        self._driver: RunDriver | None = None
+
+    @async_to_deferred
+    async def run(self) -> int:
+        assert self.build is not None and self.master is not None
+        feeds = self.master.service_manager.namedServices[Feeds.SERVICE_NAME]
+        feed = feeds.of(self.getProperty("nix_machine"))
+        driver = RunDriver(self.build, self.master, self._plan, self._project, feed)
+        driver.attach()
+        self._driver = driver
+        remote = None
+        try:
+            remote = await run_agent(
+                self,
+                self._plan.eval_command(),
+                driver.take_output,
+                max_time=self._plan.eval_timeout + GRACE_SECONDS,
+            )
+        finally:
+            # Also when the worker is lost: the step that waits must come to an end.
+            driver.evaluation_ended(remote.rc if remote else None)
+        error = remote.output_error or driver.output_error
+        if error is not None:
+            await self.addCompleteLog("agent", f"{error}\n")
+            return EXCEPTION
+        run = driver.run
+        if run.fatal is not None:
+            return FAILURE
+        if run.warnings:
+            await self.addCompleteLog("Evaluation Warnings", "\n".join(run.warnings) + "\n")
+        return WARNINGS if run.warnings or run.evaluation_failures else SUCCESS
+
+    @async_to_deferred
+    async def interrupt(self, reason: str | Failure) -> None:
+        if self._driver is not None:
+            self._driver.cancel("the evaluation was stopped")
+        await super().interrupt(reason)
+
+    def getCurrentSummary(self) -> dict[str, str]:
+        return {"step": self._text()}
+
+    def getResultSummary(self) -> dict[str, str]:
+        run = self._driver.run if self._driver else None
+        if run is not None and run.fatal is not None:
+            return {"step": run.fatal, "build": run.fatal}
+        return {"step": self._text()}
+
+    def _text(self) -> str:
+        if self._driver is None:
+            return "waiting"
+        run = self._driver.run
+        parts = [f"{run.jobs} attributes"]
+        if run.evaluation_failures:
+            parts.append(f"{run.evaluation_failures} failed to evaluate")
+        if run.warnings:
+            parts.append(f"({len(run.warnings)} warnings)")
+        return ", ".join(parts)

@@ -1,0 +1,223 @@
+//! Stage plan: the master plan as records.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use buildbot_nix_core::agent;
+use buildbot_nix_core::error::Error;
+use buildbot_nix_core::nix::DrvPath;
+use buildbot_nix_core::plan::{
+    self, LoadedPlan, MasterPlan, ProjectPlan, SecretFiles, ServicePlan,
+};
+use pyo3::prelude::*;
+
+use crate::boundary;
+use crate::rows::{
+    BranchDecision, Builder, CancelFilter, Lock, Poller, Project, Scheduler, Worker,
+};
+use crate::run::Job;
+
+/// A plan, and what is needed to read the secrets that it names.
+#[pyclass(frozen)]
+pub(crate) struct Plan {
+    loaded: LoadedPlan,
+}
+
+#[pyfunction]
+pub(crate) fn load_plan(python: Python<'_>, path: &str) -> PyResult<Plan> {
+    boundary::call(python, || {
+        let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+        let loaded = LoadedPlan::load(Path::new(path), credentials, SecretFiles::Read)?;
+        Ok::<_, Error>(Plan { loaded })
+    })
+}
+
+impl Plan {
+    fn plan(&self) -> &MasterPlan {
+        self.loaded.plan()
+    }
+
+    fn project(&self, name: &str) -> Result<&ProjectPlan, Error> {
+        let mut projects = self.plan().projects.iter();
+        projects
+            .find(|project| project.name.as_str() == name)
+            .ok_or_else(|| Error::Config(format!("there is no project `{name}`")))
+    }
+
+    fn cancellers(&self) -> impl Iterator<Item = (&String, &Vec<plan::CancelFilter>)> {
+        self.plan().services.iter().map(|service| match service {
+            ServicePlan::BuildCanceller { name, filters } => (name, filters),
+        })
+    }
+}
+
+fn rows<'row, Row: 'row, Record: From<&'row Row>>(
+    rows: impl IntoIterator<Item = &'row Row>,
+) -> Vec<Record> {
+    rows.into_iter().map(Record::from).collect()
+}
+
+#[pymethods]
+impl Plan {
+    #[getter]
+    fn title(&self) -> &str {
+        &self.plan().title
+    }
+
+    #[getter]
+    fn url(&self) -> &str {
+        &self.plan().url
+    }
+
+    #[getter]
+    fn port(&self) -> &str {
+        &self.plan().port
+    }
+
+    #[getter]
+    fn worker_port(&self) -> &str {
+        &self.plan().worker_port
+    }
+
+    #[getter]
+    fn allow_control(&self) -> bool {
+        self.plan().allow_control
+    }
+
+    #[getter]
+    fn eval_timeout(&self) -> u64 {
+        self.plan().evaluation.timeout
+    }
+
+    #[getter]
+    fn build_timeout(&self) -> u64 {
+        self.plan().building.timeout
+    }
+
+    #[getter]
+    fn projects(&self) -> Vec<Project> {
+        let projects = self.plan().projects.iter();
+        projects.map(|row| Project::new(row, self.plan())).collect()
+    }
+
+    #[getter]
+    fn workers(&self) -> Vec<Worker> {
+        rows(&self.plan().workers)
+    }
+
+    #[getter]
+    fn locks(&self) -> Vec<Lock> {
+        rows(&self.plan().locks)
+    }
+
+    #[getter]
+    fn builders(&self) -> Vec<Builder> {
+        rows(&self.plan().builders)
+    }
+
+    #[getter]
+    fn schedulers(&self) -> Vec<Scheduler> {
+        rows(&self.plan().schedulers)
+    }
+
+    #[getter]
+    fn pollers(&self) -> Vec<Poller> {
+        rows(&self.plan().pollers)
+    }
+
+    #[getter]
+    fn build_canceller(&self) -> String {
+        self.cancellers()
+            .next()
+            .map(|(name, _)| name.clone())
+            .unwrap_or_default()
+    }
+
+    #[getter]
+    fn cancel_filters(&self) -> Vec<CancelFilter> {
+        rows(self.cancellers().flat_map(|(_, filters)| filters))
+    }
+
+    #[getter]
+    fn notices(&self) -> Vec<String> {
+        let notices = self.plan().notices.iter();
+        notices
+            .map(|notice| format!("{}: {}", notice.about, notice.text))
+            .collect()
+    }
+
+    fn db_url(&self, python: Python<'_>) -> PyResult<String> {
+        boundary::call(python, || {
+            let url = self.loaded.database_url()?;
+            Ok::<_, Error>(url.expose().clone())
+        })
+    }
+
+    fn worker_password(&self, python: Python<'_>, worker: &str) -> PyResult<String> {
+        boundary::call(python, || {
+            let mut workers = self.plan().workers.iter();
+            let password = workers
+                .find(|row| row.name == worker)
+                .and_then(|row| self.loaded.worker_password(&row.machine));
+            password
+                .map(|password| password.expose().clone())
+                .ok_or_else(|| Error::Config(format!("there is no worker `{worker}`")))
+        })
+    }
+
+    fn read_secret(&self, python: Python<'_>, name: &str) -> PyResult<Option<String>> {
+        boundary::call(python, || {
+            let secret = self.loaded.read_secret(name)?;
+            Ok::<_, Error>(secret.map(|secret| secret.expose().clone()))
+        })
+    }
+
+    fn branch_decision(
+        &self,
+        python: Python<'_>,
+        project: &str,
+        branch: &str,
+    ) -> PyResult<BranchDecision> {
+        boundary::call(python, || {
+            let policy = self.plan().branch_policy(self.project(project)?);
+            Ok::<_, Error>(policy.decide(branch).into())
+        })
+    }
+
+    fn eval_command(&self) -> Vec<String> {
+        agent::eval_command(self.plan())
+    }
+
+    fn build_command(
+        &self,
+        python: Python<'_>,
+        project: &str,
+        drv_path: &str,
+        attr: &str,
+        branch: Option<&str>,
+    ) -> PyResult<Vec<String>> {
+        boundary::call(python, || {
+            let project = self.project(project)?;
+            let drv: DrvPath = drv_path
+                .parse()
+                .map_err(|error| Error::Config(format!("{error}")))?;
+            let policy = self.plan().branch_policy(project);
+            let keep = branch.is_some_and(|branch| policy.decide(branch).register_gc_roots);
+            let command = agent::build_command(self.plan(), project, &drv, attr, keep);
+            Ok::<_, Error>(command)
+        })
+    }
+
+    fn build_properties(
+        &self,
+        python: Python<'_>,
+        project: &str,
+        attribute: &str,
+        job: &Job,
+    ) -> PyResult<BTreeMap<&'static str, String>> {
+        boundary::call(python, || {
+            let project = self.project(project)?;
+            Ok::<_, Error>(agent::build_properties(project, attribute, &job.job))
+        })
+    }
+}

@@ -1,0 +1,161 @@
+//! Stages jobs and graph, and their report: one run as a handle.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use buildbot_nix_core::error::Error;
+use buildbot_nix_core::{machine_line, report, run};
+use pyo3::prelude::*;
+
+use crate::boundary;
+use crate::build::BuildResult;
+
+/// What a run comes to.
+#[pyclass(frozen, eq, hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Finding {
+    Succeeded,
+    Failed,
+    Cancelled,
+}
+
+impl From<run::Finding> for Finding {
+    fn from(finding: run::Finding) -> Self {
+        match finding {
+            run::Finding::Succeeded => Self::Succeeded,
+            run::Finding::Failed => Self::Failed,
+            run::Finding::Cancelled => Self::Cancelled,
+        }
+    }
+}
+
+/// One attribute to build now.
+#[pyclass(frozen)]
+pub(crate) struct Job {
+    /// Of its run.
+    #[pyo3(get)]
+    index: usize,
+    pub(crate) job: machine_line::Job,
+}
+
+#[pymethods]
+impl Job {
+    #[getter]
+    fn attr(&self) -> &str {
+        &self.job.attr
+    }
+
+    #[getter]
+    fn drv_path(&self) -> &str {
+        self.job.drv_path.as_str()
+    }
+}
+
+/// One run, from the agent's bytes to the last outcome.
+#[pyclass(frozen)]
+pub(crate) struct Run(Mutex<run::Run>);
+
+impl Run {
+    fn lock(&self) -> MutexGuard<'_, run::Run> {
+        // A panic under the lock has become an exception that fails the run; its numbers may
+        // still be shown.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[pymethods]
+impl Run {
+    #[new]
+    fn new() -> Self {
+        Self(Mutex::default())
+    }
+
+    fn feed(&self, python: Python<'_>, data: &[u8]) -> PyResult<()> {
+        boundary::call(python, || self.lock().feed(data))
+    }
+
+    fn end_of_evaluation(&self, python: Python<'_>, status: Option<i32>) -> PyResult<()> {
+        boundary::call(python, || self.lock().end_of_evaluation(status))
+    }
+
+    fn take_ready(&self, python: Python<'_>, limit: usize) -> PyResult<Vec<Job>> {
+        boundary::call(python, || {
+            let mut run = self.lock();
+            let indexes = run.take_ready(limit);
+            let attributes = run.attributes();
+            let jobs = indexes.into_iter().filter_map(|index| {
+                let job = attributes.get(index)?.job.clone()?;
+                Some(Job { index, job })
+            });
+            Ok::<_, Error>(jobs.collect())
+        })
+    }
+
+    fn finish(
+        &self,
+        python: Python<'_>,
+        index: usize,
+        result: &BuildResult,
+        message: Option<String>,
+    ) -> PyResult<()> {
+        let result = (*result).into();
+        boundary::call(python, || {
+            self.lock().finish(index, result, message);
+            Ok::<_, Error>(())
+        })
+    }
+
+    fn set_url(&self, index: usize, url: &str) {
+        self.lock().set_url(index, url);
+    }
+
+    fn cancel(&self, python: Python<'_>) -> PyResult<()> {
+        boundary::call(python, || {
+            self.lock().cancel();
+            Ok::<_, Error>(())
+        })
+    }
+
+    #[getter]
+    fn attribute(&self) -> Option<String> {
+        self.lock().start().map(|start| start.attribute.clone())
+    }
+
+    #[getter]
+    fn is_finished(&self) -> bool {
+        self.lock().is_finished()
+    }
+
+    #[getter]
+    fn finding(&self) -> Finding {
+        self.lock().finding().into()
+    }
+
+    #[getter]
+    fn fatal(&self) -> Option<String> {
+        self.lock().fatal().map(|fatal| fatal.message.clone())
+    }
+
+    #[getter]
+    fn jobs(&self) -> usize {
+        let run = self.lock();
+        run.attributes().len() - run.tally().evaluation_failed
+    }
+
+    #[getter]
+    fn evaluation_failures(&self) -> usize {
+        self.lock().tally().evaluation_failed
+    }
+
+    #[getter]
+    fn warnings(&self) -> Vec<String> {
+        self.lock().warnings().to_vec()
+    }
+
+    fn summary(&self, python: Python<'_>) -> PyResult<String> {
+        boundary::call(python, || Ok::<_, Error>(report::short(&self.lock())))
+    }
+
+    fn html(&self, python: Python<'_>) -> PyResult<String> {
+        boundary::call(python, || Ok::<_, Error>(report::html(&self.lock())))
+    }
+}

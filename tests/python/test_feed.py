@@ -1,0 +1,75 @@
+"""Builds are handed to Buildbot within the capacity, one of each run in turn."""
+
+from __future__ import annotations
+
+from buildbot_nix.feed import Feed
+
+
+class FakeRun:
+    """A run with ``jobs`` ready builds; notes its starts in ``journal``."""
+
+    def __init__(self, name: str, jobs: int, journal: list[str]) -> None:
+        self.name = name
+        self.jobs = jobs
+        self.journal = journal
+
+    def start_one(self) -> bool:
+        if self.jobs == 0:
+            return False
+        self.jobs -= 1
+        self.journal.append(self.name)
+        return True
+
+
+def test_no_more_than_the_capacity_is_requested() -> None:
+    journal: list[str] = []
+    feed = Feed(slots=2)
+    run = FakeRun("a", 10, journal)
+    feed.offer(run)
+    assert journal == ["a"] * 3
+    feed.release(run)
+    assert journal == ["a"] * 4
+
+
+def test_runs_take_turns() -> None:
+    journal: list[str] = []
+    feed = Feed(slots=4)
+    first = FakeRun("a", 100, journal)
+    feed.offer(first)
+    assert journal == ["a"] * 6
+    second = FakeRun("b", 100, journal)
+    feed.offer(second)
+    for _ in range(4):
+        feed.release(first)
+    assert sorted(journal[6:]) == ["a", "a", "b", "b"]
+
+
+def test_a_run_with_nothing_ready_is_asked_again_when_it_offers() -> None:
+    journal: list[str] = []
+    feed = Feed(slots=1)
+    run = FakeRun("a", 0, journal)
+    feed.offer(run)
+    run.jobs = 1
+    feed.offer(run)
+    assert journal == ["a"]
+
+
+def test_a_withdrawn_run_is_not_asked_again() -> None:
+    journal: list[str] = []
+    feed = Feed(slots=1)
+    run = FakeRun("a", 3, journal)
+    feed.offer(run)
+    feed.withdraw(run)
+    other = FakeRun("b", 1, journal)
+    feed.offer(other)
+    assert journal == ["a", "a"]
+    feed.release(other)
+    assert journal == ["a", "a", "b"]
+
+
+def test_more_slots_are_filled_at_once() -> None:
+    journal: list[str] = []
+    feed = Feed(slots=1)
+    feed.offer(FakeRun("a", 10, journal))
+    feed.set_slots(4)
+    assert len(journal) == 6
