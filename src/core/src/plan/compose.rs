@@ -72,12 +72,9 @@ pub fn master_plan(
 
 impl MasterPlan {
     /// What happens with the branches of `project`.
-    pub fn branch_policy(&self, project: &ProjectPlan) -> BranchPolicy {
-        BranchPolicy::new(
-            &project.default_branch,
-            self.branch_rules.clone(),
-            self.gc_roots.enabled,
-        )
+    pub fn branch_policy<'plan>(&'plan self, project: &'plan ProjectPlan) -> BranchPolicy<'plan> {
+        let gc_roots = self.gc_roots.enabled;
+        BranchPolicy::new(&project.default_branch, &self.branch_rules, gc_roots)
     }
 }
 

@@ -2,32 +2,33 @@ use crate::config::BranchRule;
 
 /// What happens with the branches of one project: the one place that pollers, schedulers and gc
 /// roots ask.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BranchPolicy {
-    default_branch: String,
-    rules: Vec<BranchRule>,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BranchPolicy<'plan> {
+    default_branch: &'plan str,
+    rules: &'plan [BranchRule],
     gc_roots: bool,
 }
 
 /// What happens with one branch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct BranchDecision {
-    /// Whether changes on it are evaluated at all.
+    /// Whether its changes are built for its own sake.
     pub build: bool,
     /// Whether its results are kept from the garbage collector.
     pub register_gc_roots: bool,
-    /// Whether it is built only because a merge queue made it.
+    /// Whether its changes are built only because a merge queue made it. Never with `build`: the
+    /// two have a scheduler each, and one change must not be built twice.
     pub merge_queue: bool,
 }
 
 /// How the branches of merge queues start: those of GitHub, of gitea-mq, and of bors.
 const MERGE_QUEUE_PREFIXES: [&str; 4] = ["gh-readonly-queue/", "gitea-mq/", "staging", "trying"];
 
-impl BranchPolicy {
+impl<'plan> BranchPolicy<'plan> {
     /// The policy of a project with `default_branch`; without `gc_roots`, nothing is ever kept.
-    pub fn new(default_branch: impl Into<String>, rules: Vec<BranchRule>, gc_roots: bool) -> Self {
+    pub fn new(default_branch: &'plan str, rules: &'plan [BranchRule], gc_roots: bool) -> Self {
         Self {
-            default_branch: default_branch.into(),
+            default_branch,
             rules,
             gc_roots,
         }
@@ -44,21 +45,21 @@ impl BranchPolicy {
             return BranchDecision::default();
         }
         let is_default = branch == self.default_branch;
-        let matching: Vec<&BranchRule> = self
-            .rules
-            .iter()
-            .filter(|rule| rule.glob.matches(branch))
-            .collect();
-        let wanted = is_default || !matching.is_empty();
-        let kept = is_default || matching.iter().any(|rule| rule.register_gc_roots);
+        let mut build = is_default;
+        let mut keep = is_default;
+        for rule in self.rules {
+            if rule.glob.matches(branch) {
+                build = true;
+                keep |= rule.register_gc_roots;
+            }
+        }
         let queued = MERGE_QUEUE_PREFIXES
             .iter()
             .any(|prefix| branch.starts_with(prefix));
         BranchDecision {
-            build: wanted || queued,
-            register_gc_roots: kept && self.gc_roots,
-            // A branch that is wanted anyway must not be built twice.
-            merge_queue: queued && !wanted,
+            build,
+            register_gc_roots: keep && self.gc_roots,
+            merge_queue: queued && !build,
         }
     }
 }
@@ -95,17 +96,17 @@ mod tests {
     #[case("release-1", "b")]
     #[case("release-1-lts", "bg")]
     #[case("feature", "")]
-    #[case("staging", "bq")]
-    #[case("staging-next", "bq")]
-    #[case("trying", "bq")]
-    #[case("gh-readonly-queue/main/pr-1-abc", "bq")]
-    #[case("gitea-mq/1", "bq")]
+    #[case("staging", "q")]
+    #[case("staging-next", "q")]
+    #[case("trying", "q")]
+    #[case("gh-readonly-queue/main/pr-1-abc", "q")]
+    #[case("gitea-mq/1", "q")]
     #[case("refs/pull/1/merge", "")]
     #[case("refs/tags/release-1", "")]
     #[case("", "")]
     fn rules_add_up(#[case] branch: &str, #[case] decided: &str) {
-        let rules = vec![rule("release-*", false), rule("*-lts", true)];
-        let policy = BranchPolicy::new("main", rules, true);
+        let rules = [rule("release-*", false), rule("*-lts", true)];
+        let policy = BranchPolicy::new("main", &rules, true);
         assert_eq!(letters(policy.decide(branch)), decided);
     }
 
@@ -116,13 +117,15 @@ mod tests {
         #[case] branch: &str,
         #[case] decided: &str,
     ) {
-        let policy = BranchPolicy::new("main", vec![rule("*", true)], true);
+        let rules = [rule("*", true)];
+        let policy = BranchPolicy::new("main", &rules, true);
         assert_eq!(letters(policy.decide(branch)), decided);
     }
 
     #[test]
     fn gc_roots_can_be_off_altogether() {
-        let policy = BranchPolicy::new("main", vec![rule("*", true)], false);
+        let rules = [rule("*", true)];
+        let policy = BranchPolicy::new("main", &rules, false);
         assert_eq!(letters(policy.decide("main")), "b");
     }
 }
