@@ -19,7 +19,7 @@ def __getattr__(name: str) -> Any:
 
         return master_config
     if name == "preflight":
-        from buildbot_nix.preflight import preflight
+        from buildbot_nix.startup import preflight
 
         return preflight
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
