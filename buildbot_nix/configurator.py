@@ -86,6 +86,9 @@ class Materialiser:
             "titleURL": plan.url,
             "buildbotURL": plan.url,
             "buildbotNetUsageData": None,
+            # All it does here: Buildbot accepts a configuration without builders, as a new master
+            # has before its first repository.
+            "multiMaster": not plan.builders,
             "db": {"db_url": plan.db_url()},
             "protocols": {"pb": {"port": plan.worker_port}},
             "www": {"port": plan.port, "plugins": {}, **self.authorisation()},
