@@ -1,0 +1,62 @@
+"""Buildbot workers of one machine, all in one process: `twistd --nodaemon --python worker.tac`.
+
+The command `buildbot-nix` and Nix have to be on PATH. From the environment:
+
+MASTER_URL            where the master is, a Twisted client endpoint; tcp:host=localhost:port=9989,
+                      or tls:host=ci.example.org:port=9989 (docs/configuration.md)
+WORKER_NAME           this machine's `name` in the master's workers file; its host name
+WORKER_COUNT          this machine's `cores` there; 0 = as many as it has
+WORKER_PASSWORD_FILE  file with its `pass` there; worker-password beside this file
+BUILDBOT_DIR          workers work in <this>-000, <this>-001, …; worker beside this file
+"""
+
+import os
+import re
+import socket
+
+from buildbot_worker.bot import Worker
+from twisted.application import service
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def host_name():
+    """As Buildbot takes it: letters, digits, `-` and `_`, no digit in front."""
+    name = re.sub(r"[^A-Za-z0-9_-]", "-", socket.gethostname())
+    return "_" + name if name[:1].isdigit() else name
+
+
+def cores():
+    """Those that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def setting(name, default):
+    """A variable of the environment; an empty one counts as missing."""
+    return os.environ.get(name) or default
+
+
+master = setting("MASTER_URL", "tcp:host=localhost:port=9989")
+machine = setting("WORKER_NAME", host_name())
+count = int(setting("WORKER_COUNT", "0")) or cores()
+folder = setting("BUILDBOT_DIR", os.path.join(HERE, "worker"))
+with open(setting("WORKER_PASSWORD_FILE", os.path.join(HERE, "worker-password"))) as file:
+    password = file.read().rstrip()
+
+# `buildbot-worker` knows a worker's folder by this line.
+application = service.Application("buildbot-worker")
+for index in range(count):
+    basedir = f"{folder}-{index:03}"
+    os.makedirs(basedir, mode=0o700, exist_ok=True)
+    Worker(
+        None,
+        None,
+        f"{machine}-{index:03}",
+        password,
+        basedir,
+        keepalive=600,
+        maxdelay=300,
+        connection_string=master,
+    ).setServiceParent(application)
