@@ -220,4 +220,7 @@ class BuildFlake(BuildStep):
         driver = RunDriver.of(self.build)
         if driver is None:
             return {"step": "nothing was evaluated"}
-        return {"step": driver.run.summary(), "build": driver.run.summary()}
+        summary = {"step": driver.run.summary()}
+        if driver.run.fatal is None:
+            summary["build"] = driver.run.summary()
+        return summary

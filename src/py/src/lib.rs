@@ -13,7 +13,7 @@ mod rows;
 mod run;
 
 /// The extension module.
-#[pyo3::pymodule(gil_used = false)]
+#[pyo3::pymodule(gil_used = false, module = "buildbot_nix")]
 mod _native {
     #[pymodule_export]
     use crate::build::{BuildResult, OutcomeReader};
