@@ -1,3 +1,4 @@
+use std::fmt;
 use std::io;
 use std::time::Duration;
 
@@ -28,6 +29,19 @@ pub struct Progress {
     pub elapsed: Duration,
 }
 
+impl fmt::Display for Progress {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        write!(formatter, "[{} s", self.elapsed.as_secs())?;
+        if self.to_build > 0 {
+            write!(formatter, ", {}/{} built", self.built, self.to_build)?;
+        }
+        if self.to_fetch > 0 {
+            write!(formatter, ", {}/{} fetched", self.fetched, self.to_fetch)?;
+        }
+        write!(formatter, "] {}", self.running.join(", "))
+    }
+}
+
 /// A log that is only text: a file, a pipe to the worker.
 #[derive(Debug)]
 pub struct Plain<W>(pub W);
@@ -39,5 +53,28 @@ impl<W: io::Write> Log for Plain<W> {
 
     fn tick(&mut self, _progress: &Progress) -> io::Result<()> {
         self.0.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_is_one_line() {
+        let mut progress = Progress::default();
+        assert_eq!(progress.to_string(), "[0 s] ");
+        progress = Progress {
+            built: 1,
+            to_build: 3,
+            fetched: 2,
+            to_fetch: 2,
+            running: vec!["hello".to_owned(), "gtk+".to_owned()],
+            elapsed: Duration::from_millis(65_900),
+        };
+        assert_eq!(
+            progress.to_string(),
+            "[65 s, 1/3 built, 2/2 fetched] hello, gtk+"
+        );
     }
 }

@@ -1,15 +1,45 @@
 //! Stage `build`: one derivation in, an [`Outcome`](crate::machine_line::Outcome) and a readable
-//! log out. Runs Nix.
+//! log out. Runs Nix, and evaluates nothing.
 //!
-//! | step | file |
-//! |---|---|
-//! | what is asked for | `request` |
-//! | the whole course of a build | `realise` |
+//! Nix tells what it does as a stream of JSON lines (`--log-format internal-json`):
+//!
+//! | step | file | in → out |
+//! |---|---|---|
+//! | ask | `request`, `command` | request → command line |
+//! | run | `child`, `leftovers` | command line → bytes, exit status; nothing stays behind |
+//! | read | `lines`, `event` | bytes → lines → events |
+//! | follow | `activities`, `tail` | events → who builds, what failed |
+//! | show | `render`, `text`, `limited` | events → text within the log limit |
+//! | judge | `store`, `verdict`, `reason`, `outcome` | counts, valid paths → outcome |
+//!
+//! `stream` ties the middle together, `realise` the whole. Only `child`, `store`, `derivation` and
+//! `realise` touch the world.
 
+mod activities;
+mod child;
+mod command;
+mod derivation;
+mod event;
+mod gc_root;
+mod leftovers;
+mod limited;
+mod lines;
 mod log;
+mod outcome;
 mod realise;
+mod reason;
+mod render;
 mod request;
+mod store;
+mod stream;
+mod tail;
+mod terminal;
+mod text;
+mod verdict;
 
+pub use gc_root::gc_root_name;
 pub use log::{Log, Plain, Progress};
+pub use outcome::summary;
 pub use realise::realise;
-pub use request::{Request, Stop};
+pub use request::Request;
+pub use terminal::Terminal;

@@ -1,0 +1,105 @@
+//! The one place where Nix's prose is read: it has no code for how a builder ended.
+//!
+//! Everything here degrades to "failed": a text of a newer Nix that is not understood is shown as
+//! it is. That something failed, and what, is decided on data elsewhere.
+
+use signal_hook::low_level::signal_name;
+
+/// How a builder ended, as a predicate ("the builder …"), from Nix's error about it.
+///
+/// Nix 2.26: "builder for '/nix/store/….drv' failed with exit code 3", "… failed due to signal 9
+/// (Killed)"; since 2.32 the same words behind "Cannot build '/nix/store/….drv'.\n Reason:".
+pub(super) fn builder_end(error: &str) -> Option<String> {
+    if let Some(signal) = number_behind(error, "failed due to signal ") {
+        return Some(format!("was killed by {}", signal_text(signal)));
+    }
+    let status = number_behind(error, "failed with exit code ")?;
+    // A shell ends with 128 and the number of the signal that killed its last command.
+    let killed = (129..=192)
+        .contains(&status)
+        .then(|| signal_text(status - 128));
+    Some(match killed {
+        Some(signal) => {
+            format!("ended with exit status {status}, a command in it was killed by {signal}")
+        }
+        None => format!("ended with exit status {status}"),
+    })
+}
+
+/// Whether Nix says that there was no room. The first is the operating system's own text, the
+/// second Nix's note when it found the disk full after a builder had failed.
+pub(super) fn is_disk_full(error: &str) -> bool {
+    error.contains("No space left on device") || error.contains("lack of free disk space")
+}
+
+/// A signal for people: SIGKILL is nearly always the kernel's answer to a lack of memory.
+pub(super) fn signal_text(number: i32) -> String {
+    match signal_name(number) {
+        Some("SIGKILL") => "SIGKILL (out of memory?)".to_owned(),
+        Some(name) => name.to_owned(),
+        None => format!("signal {number}"),
+    }
+}
+
+fn number_behind(text: &str, words: &str) -> Option<i32> {
+    let (_, behind) = text.split_once(words)?;
+    let end = behind.find(|character: char| !character.is_ascii_digit());
+    behind.get(..end.unwrap_or(behind.len()))?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    // Recorded from Nix 2.26.3.
+    #[case(
+        "error: builder for '/nix/store/5q7gssn1i5ksniwasym1cx0hjfpw2i1b-fail-1.drv' failed with exit code 3",
+        "ended with exit status 3"
+    )]
+    #[case(
+        "error: builder for '/nix/store/0ld64wyn3iciwd74f09v4mzh5938df5x-killed.drv' failed due to signal 9 (Killed)",
+        "was killed by SIGKILL (out of memory?)"
+    )]
+    #[case(
+        "error: builder for '/nix/store/0ld64wyn3iciwd74f09v4mzh5938df5x-killed.drv' failed due to signal 31 (Bad system call)",
+        "was killed by SIGSYS"
+    )]
+    #[case(
+        "error: builder for '/nix/store/0ld64wyn3iciwd74f09v4mzh5938df5x-sub.drv' failed with exit code 139",
+        "ended with exit status 139, a command in it was killed by SIGSEGV"
+    )]
+    // Nix 2.32 and later.
+    #[case(
+        "error: Cannot build '/nix/store/5q7gssn1i5ksniwasym1cx0hjfpw2i1b-fail-1.drv'.\n       Reason: builder failed with exit code 1.\n       Output paths:\n",
+        "ended with exit status 1"
+    )]
+    fn the_end_of_a_builder_is_named(#[case] error: &str, #[case] expected: &str) {
+        assert_eq!(builder_end(error).unwrap(), expected);
+    }
+
+    #[rstest]
+    #[case(
+        "error: hash mismatch in fixed-output derivation '/nix/store/rdvzcfg55ppvnpmd34y1ggv1967xnf4d-fod.drv':"
+    )]
+    #[case("failed with exit code ")]
+    #[case("failed due to signal 99999999999999")]
+    fn other_errors_speak_for_themselves(#[case] error: &str) {
+        assert_eq!(builder_end(error), None);
+    }
+
+    #[test]
+    fn a_full_disk_is_recognised() {
+        assert!(is_disk_full(
+            "error: writing to file: No space left on device"
+        ));
+        assert!(is_disk_full(
+            "error: builder for 'x' failed with exit code 1\nnote: build failure may have been caused by lack of free disk space"
+        ));
+        assert!(!is_disk_full(
+            "error: builder for 'x' failed with exit code 1"
+        ));
+    }
+}
