@@ -1,0 +1,381 @@
+"""A real Buildbot for tests: a master, workers and polled repositories in one temporary folder."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import urllib.error
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, ClassVar
+from uuid import uuid4
+
+from tests.processes import (
+    ARTIFACTS,
+    TOOLS,
+    Process,
+    assert_none_left,
+    environment,
+    free_port,
+    run,
+    tail,
+)
+from tests.repository import RUN, SYSTEM, Flake, Repository
+from tests.rest import Build, Rest, read_build, result_name
+from tests.waiting import wait_until
+
+GC_ROOTS = Path("/nix/var/nix/gcroots/per-user")
+#: Seconds for a poll, an evaluation and a few builds, on a machine that does much else.
+PATIENCE = 90
+
+
+class StartError(AssertionError):
+    """The master ended instead of starting. Has what it said."""
+
+
+class Instance:
+    """A master with its own database, ports and repositories.
+
+    What is to be changed in :attr:`settings` before :meth:`start` may be changed; afterwards
+    :meth:`reconfigure` makes it known.
+    """
+
+    #: Those that run now, so that a failed test can show their logs.
+    running: ClassVar[list[Instance]] = []
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        folder: Path | None = None,
+        machines: Mapping[str, int] | None = None,
+        port: int | None = None,
+        worker_port: int | None = None,
+    ) -> None:
+        self.name = name
+        self.folder = folder or Path(tempfile.mkdtemp(prefix=f"buildbot-nix-{name}-"))
+        self.machines = dict(machines or {"worker": 2})
+        self.port = port or free_port()
+        self.worker_port = worker_port or free_port()
+        self.url = f"http://127.0.0.1:{self.port}/"
+        self.rest = Rest(self.url)
+        self.master: Process | None = None
+        self.workers: list[Worker] = []
+        self.worker_password = uuid4().hex
+        self.master_folder = self.folder / "master"
+        self.repositories_folder = self.folder / "repositories"
+        self.repositories_folder.mkdir(parents=True)
+        (self.folder / "home").mkdir()
+        self.env = environment(self.folder / "home")
+        self.gcroots_user = f"tests-{uuid4().hex}"
+        self.settings: dict[str, Any] = {
+            "url": self.url,
+            "port": f"tcp:{self.port}:interface=127.0.0.1",
+            "worker_port": f"tcp:{self.worker_port}:interface=127.0.0.1",
+            "build_systems": [SYSTEM],
+            "nix_workers_secret_file": str(self._write_workers()),
+            "allow_unauthenticated_control": True,
+            "gcroots_user": self.gcroots_user,
+            "eval_worker_count": 1,
+            "pull_based": {"poll_interval": 1, "repositories": {}},
+        }
+
+    @property
+    def twistd_log(self) -> Path:
+        """Where the master says what it does."""
+        return self.master_folder / "twistd.log"
+
+    def start(self) -> None:
+        """Starts the master and waits until it answers. Raises :class:`StartError`."""
+        if not self.master_folder.exists():
+            self.command("init", self.master_folder)
+        self._write_settings()
+        upgraded = self._run("buildbot", "upgrade-master", "--quiet", self.master_folder)
+        if upgraded.returncode != 0:
+            raise StartError(upgraded.stdout + upgraded.stderr)
+        output = self.folder / "master.out"
+        self.master = Process(
+            ["twistd", "--nodaemon", "--no_save", "--logfile=twistd.log", "--python=buildbot.tac"],
+            output=output,
+            cwd=self.master_folder,
+            env=self.env,
+        )
+        self.running.append(self)
+        try:
+            wait_until(
+                "the master's web interface", self._answers, seen=lambda: tail(self.twistd_log)
+            )
+        except BaseException:
+            self.stop()
+            raise
+
+    def start_worker(self, name: str = "worker", **options: Any) -> Worker:
+        """Starts a worker process and waits until all its slots are connected; see
+        :class:`Worker`."""
+        worker = Worker(self, name, **options)
+        self.workers.append(worker)
+        worker.wait_until_connected()
+        return worker
+
+    def command(self, *arguments: str | Path) -> str:
+        """Runs the command ``buildbot-nix``, which has to succeed; returns what it prints."""
+        process = self._run("buildbot-nix", *arguments)
+        assert process.returncode == 0, process.stderr
+        return process.stdout
+
+    def _run(self, *argv: str | Path) -> subprocess.CompletedProcess[str]:
+        return run(argv, cwd=self.folder, env=self.env)
+
+    def stop(self) -> None:
+        """Ends everything, keeps the logs, and fails if a process of ours is left."""
+        try:
+            for worker in self.workers:
+                worker.stop()
+            if self.master is not None:
+                self.master.stop()
+            assert_none_left([str(self.folder), f"salt={RUN}"])
+        finally:
+            with contextlib.suppress(ValueError):
+                self.running.remove(self)
+            self._keep_logs()
+            shutil.rmtree(GC_ROOTS / self.gcroots_user, ignore_errors=True)
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __enter__(self) -> Instance:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: object, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    # Repositories
+
+    def repository(self, name: str, flake: Flake | None = None, **settings: Any) -> Repository:
+        """Makes a repository with one commit and has the master poll it. ``settings`` are added
+        to its entry in the settings."""
+        return self.repositories({name: flake}, **settings)[name]
+
+    def repositories(
+        self, flakes: Mapping[str, Flake | Mapping[str, str] | None], **settings: Any
+    ) -> dict[str, Repository]:
+        """Like :meth:`repository`, for many; a flake or other files each."""
+        made = {}
+        for name, content in flakes.items():
+            repository = made[name] = Repository(self.repositories_folder, name)
+            if content is not None:
+                files = content.files() if isinstance(content, Flake) else content
+                repository.commit(files, message="Begin")
+            self.settings["pull_based"]["repositories"][name] = {
+                "url": repository.url,
+                "default_branch": "main",
+                **settings,
+            }
+        if self.master is not None:
+            self.reconfigure()
+        return made
+
+    def poll_rarely(self, *names: str) -> None:
+        """Polls of these repositories end, from the next :meth:`reconfigure` on."""
+        for name in names:
+            self.settings["pull_based"]["repositories"][name]["poll_interval"] = 86_400
+
+    def reconfigure(self) -> None:
+        """Makes the master read its settings again."""
+        assert self.master is not None
+        self._write_settings()
+        seen = self.twistd_log.stat().st_size
+        self.master.send(signal.SIGHUP)
+
+        def ending() -> str | None:
+            with self.twistd_log.open("rb") as file:
+                file.seek(seen)
+                text = file.read().decode(errors="replace")
+            endings = ("configuration update complete", "update aborted", "update partially")
+            return text if any(ending in text for ending in endings) else None
+
+        said = wait_until("the new configuration", ending)
+        assert "configuration update complete" in said, said
+
+    # What a person sees
+
+    def builder_id(self, name: str) -> int:
+        """The number of the builder called ``name``."""
+        return int(self.rest.get_one("builders", name=name)["builderid"])
+
+    def evaluations(self, project: str) -> list[dict[str, Any]]:
+        """Rows of the project's evaluations, newest first."""
+        rows: list[dict[str, Any]] = self.rest.get(
+            f"builders/{self.builder_id(f'{project}/nix-eval')}/builds",
+            order="-number",
+            property=["revision", "got_revision"],
+        )
+        return rows
+
+    def find_evaluation(self, project: str, revision: str) -> dict[str, Any] | None:
+        """The row of the newest evaluation of a revision, if one was started."""
+        for row in self.evaluations(project):
+            if revision in [value for value, _ in row["properties"].values()]:
+                return row
+        return None
+
+    def wait_for_start(self, project: str, revision: str, seconds: float = PATIENCE) -> int:
+        """Waits until the evaluation of a revision runs; returns its build's id."""
+        row = wait_until(
+            f"the start of an evaluation of {project} at {revision[:7]}",
+            lambda: self.find_evaluation(project, revision),
+            seconds,
+            seen=lambda: self.evaluations(project),
+        )
+        return int(row["buildid"])
+
+    def wait_for_build(self, project: str, revision: str, seconds: float = PATIENCE) -> Build:
+        """Waits until the evaluation of a revision and its builds have ended."""
+        return self.wait_for_end(self.wait_for_start(project, revision, seconds), seconds)
+
+    def wait_for_end(self, build_id: int, seconds: float = PATIENCE) -> Build:
+        """Waits until a build has ended."""
+        wait_until(
+            f"the end of build {build_id}",
+            lambda: self.rest.get_one(f"builds/{build_id}")["complete"],
+            seconds,
+            seen=lambda: self.build(build_id).texts(),
+        )
+        return self.build(build_id)
+
+    def build(self, build_id: int) -> Build:
+        """What a build is now."""
+        return read_build(self.rest, build_id)
+
+    def children(self, build: Build | int) -> dict[str, Build]:
+        """The builds that an evaluation started, by attribute without its system."""
+        parent = build if isinstance(build, int) else build.id
+        rows = self.rest.get(f"builds/{parent}/triggered_builds")
+        builds = [self.build(row["buildid"]) for row in rows]
+        return {
+            child.properties["attr"].removeprefix(f"{child.properties['system']}."): child
+            for child in builds
+        }
+
+    def child_results(self, build: Build | int) -> dict[str, str | None]:
+        """Results of :meth:`children`."""
+        return {name: child.result for name, child in self.children(build).items()}
+
+    def requests(self, builder: str) -> list[dict[str, Any]]:
+        """What was asked of a builder, with the result as a word."""
+        rows = self.rest.get(f"builders/{self.builder_id(builder)}/buildrequests")
+        return [{**row, "result": result_name(row["results"])} for row in rows]
+
+    # Inner parts
+
+    def _answers(self) -> bool:
+        assert self.master is not None
+        if self.master.exit_status is not None:
+            raise StartError(f"{self.master.tail(60)}\n{tail(self.twistd_log, 60)}")
+        try:
+            self.rest.get("masters", active="true")
+        except (urllib.error.URLError, ConnectionError):
+            return False
+        return True
+
+    def _write_workers(self) -> Path:
+        entries = [
+            {"name": name, "pass": self.worker_password, "cores": slots}
+            for name, slots in self.machines.items()
+        ]
+        path = self.folder / "workers.json"
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(entries))
+        return path
+
+    def _write_settings(self) -> None:
+        # JSON is YAML.
+        (self.master_folder / "settings.yaml").write_text(json.dumps(self.settings, indent=2))
+
+    def _keep_logs(self) -> None:
+        kept = ARTIFACTS / self.name
+        shutil.rmtree(kept, ignore_errors=True)
+        kept.mkdir(parents=True)
+        for file in [self.folder / "master.out", *self.folder.glob("*/twistd.log*")]:
+            if file.exists():
+                shutil.copy(file, kept / f"{file.parent.name}-{file.name}")
+
+
+class Worker:
+    """One worker process with the slots of a machine."""
+
+    def __init__(
+        self,
+        instance: Instance,
+        name: str,
+        *,
+        tools: Sequence[Path] = TOOLS,
+        env: Mapping[str, str] | None = None,
+        url: str | None = None,
+    ) -> None:
+        self.name = name
+        self._instance = instance
+        self.slots = instance.machines[name]
+        folder = instance.folder / f"worker-{name}"
+        folder.mkdir(exist_ok=True)
+        password = folder / "password"
+        password.touch(mode=0o600)
+        password.write_text(instance.worker_password)
+        self.folder = folder
+        self.log = folder / "twistd.log"
+        variables = {
+            **environment(instance.folder / "home", tools),
+            "MASTER_URL": url or f"tcp:host=127.0.0.1:port={instance.worker_port}",
+            "WORKER_NAME": name,
+            "WORKER_COUNT": str(self.slots),
+            "WORKER_PASSWORD_FILE": str(password),
+            "BUILDBOT_DIR": str(folder / "slot"),
+            **(env or {}),
+        }
+        self.process = Process(
+            [
+                *(TOOLS[1] / "twistd", "--nodaemon", "--no_save"),
+                f"--python={instance.master_folder / 'worker.tac'}",
+            ],
+            output=self.log,
+            cwd=folder,
+            env=variables,
+        )
+
+    def connected(self) -> list[str]:
+        """Names of the slots that are connected."""
+        rows = self._instance.rest.get("workers")
+        prefix = f"{self.name}-"
+        return [
+            row["name"] for row in rows if row["connected_to"] and row["name"].startswith(prefix)
+        ]
+
+    def wait_until_connected(self) -> None:
+        """Waits for all slots."""
+
+        def connected() -> bool:
+            assert self.process.exit_status is None, self.process.tail()
+            return len(self.connected()) == self.slots
+
+        wait_until(f"the slots of {self.name}", connected, seen=lambda: tail(self.log))
+
+    def stop(self) -> None:
+        """Ends it, and waits until the master knows."""
+        if self.process.exit_status is not None:
+            return
+        self.process.stop()
+        master = self._instance.master
+        if master is not None and master.exit_status is None:
+            wait_until(f"the master's goodbye to {self.name}", lambda: not self.connected())
+
+    def kill(self) -> None:
+        """Ends it as a power cut does, with everything it runs."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()

@@ -1,0 +1,149 @@
+"""Git repositories for tests, and flakes to put into them."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import uuid4
+
+#: The system of this machine, as Nix names it.
+SYSTEM = f"{platform.machine()}-linux"
+#: One that this machine is not.
+OTHER_SYSTEM = "aarch64-darwin"
+
+#: Marks everything that this run builds.
+RUN = uuid4().hex
+
+#: Nothing of the person who runs the tests, and the same everywhere.
+IDENTITY = {
+    "GIT_AUTHOR_NAME": "Alice",
+    "GIT_AUTHOR_EMAIL": "alice@example.org",
+    "GIT_COMMITTER_NAME": "Alice",
+    "GIT_COMMITTER_EMAIL": "alice@example.org",
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+    "GIT_CONFIG_NOSYSTEM": "1",
+}
+
+#: Shell functions for builders, who have a shell and no other program.
+BUILDER_FUNCTIONS = """
+# Waits without using the processor. There is no sleep in the build sandbox.
+pause() { eval 'coproc hold { read -r _; }'; read -r -t "$1" _ <&${hold[0]}; return 0; }
+"""
+
+FLAKE = """{
+  outputs = _: let
+    system = "@system@";
+    salt = "@salt@";
+    # One derivation. Builders have nothing but a shell and its built-in commands.
+    drv = name: script: extra: derivation ({
+      inherit name system salt;
+      builder = "/bin/sh";
+      args = [ "-c" "${builtins.readFile ./functions.sh}\\n${script}" ];
+    } // extra);
+    ok = name: drv name "echo done > $out" {};
+    # Takes a few seconds to evaluate.
+    slow = n: builtins.foldl' (sum: i: sum + i) 0 (builtins.genList (i: i) n);
+  in {
+    @outputs@
+  };
+}
+"""
+
+
+@dataclass
+class Flake:
+    """Text of a flake. Its derivations are new with each salt, so that nothing is there yet."""
+
+    #: Nix text of the attribute set below ``checks.<system>``.
+    checks: str = ""
+    #: Nix text of other outputs; with it, ``checks`` is not made.
+    outputs: str | None = None
+    salt: str = field(default_factory=lambda: f"{RUN}-{uuid4().hex[:8]}")
+
+    def files(self) -> dict[str, str]:
+        """What to commit."""
+        outputs = self.outputs
+        if outputs is None:
+            outputs = f"checks.${{system}} = {{\n{self.checks}\n}};"
+        text = FLAKE.replace("@outputs@", outputs)
+        text = text.replace("@system@", SYSTEM).replace("@salt@", self.salt)
+        return {"flake.nix": text, "functions.sh": BUILDER_FUNCTIONS}
+
+
+class Repository:
+    """A bare repository that is served, and a clone with which commits are made."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.name = name
+        self.bare = folder / f"{name.replace('/', '_')}.git"
+        self.clone = folder / "clones" / name.replace("/", "_")
+        self.url = f"file://{self.bare}"
+        git(folder, "init", "--quiet", "--bare", "--initial-branch=main", str(self.bare))
+        self.clone.parent.mkdir(exist_ok=True)
+        git(folder, "clone", "--quiet", str(self.bare), str(self.clone))
+        self.git("checkout", "--quiet", "-B", "main")
+
+    def git(self, *arguments: str) -> str:
+        """Runs git in the clone."""
+        return git(self.clone, *arguments)
+
+    def commit(
+        self,
+        files: Mapping[str, str | None],
+        *,
+        branch: str = "main",
+        message: str = "Change something",
+    ) -> str:
+        """Writes files (``None`` removes one), commits, pushes; returns the new commit's hash.
+        A branch that is not there yet starts at ``main``."""
+        start = branch if self.has_branch(branch) else "main"
+        if self.has_branch(start):
+            self.git("checkout", "--quiet", "-B", branch, f"refs/remotes/origin/{start}")
+        for name, text in files.items():
+            path = self.clone / name
+            if text is None:
+                path.unlink()
+                continue
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--allow-empty", "-m", message)
+        self.git("push", "--quiet", "--force", "origin", branch)
+        return self.git("rev-parse", "HEAD")
+
+    def has_branch(self, branch: str) -> bool:
+        """Whether the branch was pushed."""
+        return bool(self.git("ls-remote", "origin", f"refs/heads/{branch}"))
+
+    def delete_branch(self, branch: str) -> None:
+        """Deletes a branch where others fetch it."""
+        self.git("push", "--quiet", "origin", f":refs/heads/{branch}")
+
+    def remove(self) -> None:
+        """Takes it away, as a forge does that is down."""
+        shutil.rmtree(self.bare)
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """Runs git in ``folder``; returns what it prints."""
+    process = subprocess.run(
+        ["git", *arguments],
+        cwd=folder,
+        env={**_inherited(), **IDENTITY},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if process.returncode != 0:
+        raise AssertionError(f"git {' '.join(arguments)} in {folder}: {process.stderr}")
+    return process.stdout.strip()
+
+
+def _inherited() -> dict[str, str]:
+    # A hook or a test runner may have set GIT_DIR and the like.
+    return {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
