@@ -9,7 +9,9 @@ mod completions;
 mod eval;
 mod exit;
 mod init;
+mod output;
 mod plan;
+mod settings;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -49,7 +51,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Err(error) => {
             // Help and version are "errors" with exit status 0 for clap.
             let _ = error.print();
-            return if error.use_stderr() { Exit::Usage } else { Exit::Success };
+            return if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Success
+            };
         }
     };
     match arguments.command {

@@ -1,6 +1,11 @@
 //! Every file in `tests/settings` is a case: its plan, or its problems, are in the snapshot of
 //! the same name.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests, which clippy does not see as such"
+)]
+
 use std::path::PathBuf;
 
 use buildbot_nix_core::config::{WorkerEntry, parse_settings};
