@@ -1,0 +1,1 @@
+"""Benchmarks: `make bench`. bench/README.md says what is measured and what came out."""
