@@ -37,6 +37,7 @@ class EvaluateFlake(BuildStep):
         feed = feeds.of(self.getProperty("nix_machine"))
         driver = RunDriver(self.build, self.master, self._plan, self._project, feed)
         driver.attach()
+        driver.on_progress = self.updateSummary
         self._driver = driver
         remote = None
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from buildbot.master import BuildMaster
@@ -57,6 +58,8 @@ class RunDriver:
         self._plan = plan
         self._project = project
         self._feed = feed
+        #: Called whenever the run's summary may have changed.
+        self.on_progress: Callable[[], object] = lambda: None
         #: Set if the agent's output ended in the middle of a line.
         self.output_error: BuildbotNixError | None = None
         self._requests: dict[int, int] = {}
@@ -75,6 +78,7 @@ class RunDriver:
         """The agent said something; builds that are ready by it are started."""
         self.run.feed(data)
         self._feed.offer(self)
+        self.on_progress()
 
     def evaluation_ended(self, status: int | None) -> None:
         """The agent is gone; ``status`` is None if it was killed or its worker lost."""
@@ -112,6 +116,7 @@ class RunDriver:
             self._requests.pop(job.index, None)
             self.run.finish(job.index, result, message)
             self._feed.release(self)
+            self.on_progress()
             self._check_finished()
 
     async def _trigger(self, job: Job) -> tuple[BuildResult, str | None]:
@@ -199,6 +204,8 @@ class BuildFlake(BuildStep):
         if driver is None:
             self.descriptionDone = ["nothing was evaluated"]
             return SKIPPED
+        driver.on_progress = self.updateSummary
+        self.updateSummary()
         await driver.finished
         await self.addHTMLLog("summary", driver.run.html())
         for attr, url in driver.failures:

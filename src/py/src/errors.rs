@@ -57,3 +57,82 @@ pub(crate) fn internal(panic: &(dyn Any + Send)) -> PyErr {
         "a defect in buildbot-nix, please report it: {text}"
     ),))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use buildbot_nix_core::secret::SecretFile;
+    use pyo3::types::PyAnyMethods as _;
+
+    use super::*;
+    use crate::boundary;
+
+    /// Class name and text of the exception for `failure`.
+    fn raised(failure: Error) -> (String, String) {
+        attached(|python| {
+            let error = boundary::call(python, || Err::<(), _>(failure)).unwrap_err();
+            describe(python, &error)
+        })
+    }
+
+    fn describe(python: Python<'_>, error: &PyErr) -> (String, String) {
+        let class = error.get_type(python).name().unwrap().to_string();
+        (class, error.value(python).to_string())
+    }
+
+    /// Runs `work` where `buildbot_nix.errors` can be imported.
+    fn attached<Output>(work: impl FnOnce(Python<'_>) -> Output) -> Output {
+        Python::initialize();
+        Python::attach(|python| {
+            let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+            let path = python.import("sys").unwrap().getattr("path").unwrap();
+            path.call_method1("insert", (0, root)).unwrap();
+            work(python)
+        })
+    }
+
+    #[test]
+    fn every_error_has_its_exception() {
+        let hinted = || ("it failed".to_owned(), Some("do this".to_owned()));
+        let (message, hint) = hinted();
+        let eval = Error::Eval { message, hint };
+        let (message, hint) = hinted();
+        let nix = Error::Nix { message, hint };
+        let io = Error::io("read", "/x", std::io::ErrorKind::NotFound.into());
+        let secret = SecretFile::new("a.b", "/nowhere")
+            .read(&buildbot_nix_core::secret::SecretPlaces {
+                credentials_directory: None,
+                settings_directory: "/".into(),
+            })
+            .unwrap_err();
+        let protocol = buildbot_nix_core::machine_line::Decoder::default()
+            .feed(b"x\n")
+            .unwrap_err();
+        for (failure, class, text) in [
+            (Error::Config("bad".to_owned()), "ConfigError", "bad"),
+            (eval, "EvalError", "it failed"),
+            (nix, "MachineError", "it failed"),
+            (io, "MachineError", "cannot read `/x`"),
+            (secret.into(), "MachineError", "`a.b`"),
+            (protocol.into(), "ProtocolError", "line 1"),
+            (Error::Stopped, "StoppedError", "stopped"),
+        ] {
+            let (raised_class, raised_text) = raised(failure);
+            assert_eq!(raised_class, class);
+            assert!(raised_text.contains(text), "{raised_text}");
+        }
+    }
+
+    #[test]
+    fn a_panic_is_an_ordinary_exception() {
+        attached(|python| {
+            let error = boundary::call(python, || -> Result<(), Error> { panic!("at the disco") });
+            let error = error.unwrap_err();
+            let (class, text) = describe(python, &error);
+            assert_eq!(class, "InternalError");
+            assert!(text.contains("at the disco"), "{text}");
+            assert!(error.is_instance_of::<pyo3::exceptions::PyException>(python));
+        });
+    }
+}
