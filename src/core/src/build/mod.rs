@@ -34,6 +34,8 @@ mod store;
 mod stream;
 mod tail;
 mod terminal;
+#[cfg(test)]
+mod tests;
 mod text;
 mod verdict;
 
