@@ -28,11 +28,11 @@ class Preflight(service.Service):
             log.msg(str(problems))
             # `buildbot start` waits for this line.
             log.msg("BuildMaster startup failed")
-            raise
+            raise SystemExit(1) from None
 
 
 # `buildbot` knows a master's folder by this line.
-application = service.Application("buildmaster")
+application = service.Application('buildmaster')
 if "--logfile=twistd.log" in sys.argv:
     # `buildbot start` wants this file, which would grow without end. Without it, twistd --nodaemon
     # writes to stdout, as systemd and containers like it.

@@ -46,7 +46,7 @@ with open(setting("WORKER_PASSWORD_FILE", os.path.join(HERE, "worker-password"))
     password = file.read().rstrip()
 
 # `buildbot-worker` knows a worker's folder by this line.
-application = service.Application("buildbot-worker")
+application = service.Application('buildbot-worker')
 for index in range(count):
     basedir = f"{folder}-{index:03}"
     os.makedirs(basedir, mode=0o700, exist_ok=True)
