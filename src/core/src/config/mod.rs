@@ -6,6 +6,7 @@
 
 mod branches;
 mod git_url;
+mod json;
 mod load;
 mod node;
 mod problem;

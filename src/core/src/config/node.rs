@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput};
 
 use super::Problem;
+use super::json::without_surrogate_pairs;
 
 /// A value of a settings file, with the line on which it starts.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,8 +42,9 @@ const NODES_MAX: usize = 200_000;
 /// Reads YAML (and so JSON). Problems that leave a usable tree come with it; a syntax error is one
 /// problem without a tree.
 pub(super) fn parse(text: &str) -> (Option<Node>, Vec<Problem>) {
+    let text = without_surrogate_pairs(text);
     let mut loader = Loader {
-        parser: Parser::new_from_str(text),
+        parser: Parser::new_from_str(&text),
         anchors: BTreeMap::new(),
         nodes: 0,
         path: Vec::new(),
@@ -293,6 +295,18 @@ mod tests {
             panic!("no table");
         };
         assert_eq!((entries[0].line, entries[1].line), (2, 3));
+    }
+
+    #[test]
+    fn json_may_escape_what_yaml_may_not() {
+        let text = Value::Text("😀".to_owned());
+        assert_eq!(
+            only_value(r#"["\ud83d\ude00"]"#),
+            Value::List(vec![Node {
+                line: 1,
+                value: text
+            }])
+        );
     }
 
     #[test]
