@@ -26,7 +26,7 @@ from tests.processes import (
     run,
     tail,
 )
-from tests.repository import RUN, SYSTEM, Flake, Repository
+from tests.repository import RUN, SYSTEM, Link, Repository
 from tests.rest import Build, Rest, read_build, result_name
 from tests.waiting import wait_until
 
@@ -157,20 +157,21 @@ class Instance:
 
     # Repositories
 
-    def repository(self, name: str, flake: Flake | None = None, **settings: Any) -> Repository:
+    def repository(
+        self, name: str, files: Mapping[str, str | Link] | None = None, **settings: Any
+    ) -> Repository:
         """Makes a repository with one commit and has the master poll it. ``settings`` are added
         to its entry in the settings."""
-        return self.repositories({name: flake}, **settings)[name]
+        return self.repositories({name: files}, **settings)[name]
 
     def repositories(
-        self, flakes: Mapping[str, Flake | Mapping[str, str] | None], **settings: Any
+        self, contents: Mapping[str, Mapping[str, str | Link] | None], **settings: Any
     ) -> dict[str, Repository]:
-        """Like :meth:`repository`, for many; a flake or other files each."""
+        """Like :meth:`repository`, for many at once."""
         made = {}
-        for name, content in flakes.items():
+        for name, files in contents.items():
             repository = made[name] = Repository(self.repositories_folder, name)
-            if content is not None:
-                files = content.files() if isinstance(content, Flake) else content
+            if files is not None:
                 repository.commit(files, message="Begin")
             self.settings["pull_based"]["repositories"][name] = {
                 "url": repository.url,
@@ -271,6 +272,20 @@ class Instance:
         """What was asked of a builder, with the result as a word."""
         rows = self.rest.get(f"builders/{self.builder_id(builder)}/buildrequests")
         return [{**row, "result": result_name(row["results"])} for row in rows]
+
+    def force(self, project: str, **fields: str) -> int:
+        """Presses the button "Build"; returns the id of the evaluation that it starts."""
+        name = f"{project}-force"
+        builder = self.builder_id(f"{project}/nix-eval")
+        _, requests = self.rest.control(
+            f"forceschedulers/{name}", "force", builderid=builder, reason="by a test", **fields
+        )
+        request = next(iter(requests.values()))
+        rows = wait_until(
+            f"the start of what was forced in {project}",
+            lambda: self.rest.get(f"buildrequests/{request}/builds"),
+        )
+        return int(rows[0]["buildid"])
 
     # Inner parts
 

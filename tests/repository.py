@@ -7,7 +7,7 @@ import platform
 import shutil
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
@@ -45,6 +45,7 @@ FLAKE = """{
       builder = "/bin/sh";
       args = [ "-c" "${builtins.readFile ./functions.sh}\\n${script}" ];
     } // extra);
+    # One that succeeds.
     ok = name: drv name "echo done > $out" {};
     # Takes a few seconds to evaluate.
     slow = n: builtins.foldl' (sum: i: sum + i) 0 (builtins.genList (i: i) n);
@@ -55,24 +56,23 @@ FLAKE = """{
 """
 
 
-@dataclass
-class Flake:
-    """Text of a flake. Its derivations are new with each salt, so that nothing is there yet."""
+def flake(checks: str = "", *, outputs: str | None = None) -> dict[str, str]:
+    """Files of a flake, from Nix text: attributes of ``checks.<system>``, or all outputs.
 
-    #: Nix text of the attribute set below ``checks.<system>``.
-    checks: str = ""
-    #: Nix text of other outputs; with it, ``checks`` is not made.
-    outputs: str | None = None
-    salt: str = field(default_factory=lambda: f"{RUN}-{uuid4().hex[:8]}")
+    Derivations are new in each repository, so that nothing is there yet; see
+    :meth:`Repository.commit`.
+    """
+    if outputs is None:
+        outputs = f"checks.${{system}} = rec {{\n{checks}\n}};"
+    text = FLAKE.replace("@outputs@", outputs).replace("@system@", SYSTEM)
+    return {"flake.nix": text, "functions.sh": BUILDER_FUNCTIONS}
 
-    def files(self) -> dict[str, str]:
-        """What to commit."""
-        outputs = self.outputs
-        if outputs is None:
-            outputs = f"checks.${{system}} = {{\n{self.checks}\n}};"
-        text = FLAKE.replace("@outputs@", outputs)
-        text = text.replace("@system@", SYSTEM).replace("@salt@", self.salt)
-        return {"flake.nix": text, "functions.sh": BUILDER_FUNCTIONS}
+
+@dataclass(frozen=True)
+class Link:
+    """A symbolic link in a repository."""
+
+    target: str
 
 
 class Repository:
@@ -80,6 +80,7 @@ class Repository:
 
     def __init__(self, folder: Path, name: str) -> None:
         self.name = name
+        self.salt = f"{RUN}-{uuid4().hex[:8]}"
         self.bare = folder / f"{name.replace('/', '_')}.git"
         self.clone = folder / "clones" / name.replace("/", "_")
         self.url = f"file://{self.bare}"
@@ -94,13 +95,14 @@ class Repository:
 
     def commit(
         self,
-        files: Mapping[str, str | None],
+        files: Mapping[str, str | Link | None],
         *,
         branch: str = "main",
         message: str = "Change something",
     ) -> str:
         """Writes files (``None`` removes one), commits, pushes; returns the new commit's hash.
-        A branch that is not there yet starts at ``main``."""
+        A branch that is not there yet starts at ``main``. ``@salt@`` in a text becomes
+        :attr:`salt`."""
         start = branch if self.has_branch(branch) else "main"
         if self.has_branch(start):
             self.git("checkout", "--quiet", "-B", branch, f"refs/remotes/origin/{start}")
@@ -110,11 +112,18 @@ class Repository:
                 path.unlink()
                 continue
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
+            if isinstance(text, Link):
+                path.symlink_to(text.target)
+            else:
+                path.write_text(text.replace("@salt@", self.salt))
         self.git("add", "--all")
         self.git("commit", "--quiet", "--allow-empty", "-m", message)
         self.git("push", "--quiet", "--force", "origin", branch)
         return self.git("rev-parse", "HEAD")
+
+    def head(self, branch: str = "main") -> str:
+        """The hash of the branch's newest commit."""
+        return self.git("rev-parse", f"refs/remotes/origin/{branch}")
 
     def has_branch(self, branch: str) -> bool:
         """Whether the branch was pushed."""

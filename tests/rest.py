@@ -76,6 +76,7 @@ class Step:
     name: str
     result: str | None
     text: str
+    complete_at: float | None = None
     #: Texts of its logs by name.
     logs: dict[str, str] = field(default_factory=dict)
     urls: list[dict[str, str]] = field(default_factory=list)
@@ -137,6 +138,7 @@ def read_build(rest: Rest, build_id: int) -> Build:
             name=step["name"],
             result=result_name(step["results"]) if step["complete"] else None,
             text=step["state_string"],
+            complete_at=step["complete_at"],
             logs=logs,
             urls=step["urls"],
         )
