@@ -1,5 +1,6 @@
 """The Buildbot master, for `buildbot start` and `twistd --python buildbot.tac`."""
 
+import atexit
 import os
 import sys
 
@@ -15,6 +16,10 @@ configfile = "master.cfg"
 settings = os.environ.get("BUILDBOT_NIX_SETTINGS", os.path.join(basedir, "settings.yaml"))
 
 
+class CannotStart(SystemExit, Exception):
+    """Ends twistd without a traceback; as an Exception too, or its waiting parent never ends."""
+
+
 class Preflight(service.Service):
     """Says in words what keeps the master from starting, before Buildbot says it in tracebacks.
 
@@ -26,9 +31,9 @@ class Preflight(service.Service):
             preflight(settings)
         except SystemExit as problems:
             log.msg(str(problems))
-            # `buildbot start` waits for this line.
-            log.msg("BuildMaster startup failed")
-            raise SystemExit(1) from None
+            # `buildbot start` leaves at this line, so twistd should have nothing more to say.
+            atexit.register(log.msg, "BuildMaster startup failed")
+            raise CannotStart(1) from None
 
 
 # `buildbot` knows a master's folder by this line.
