@@ -1,0 +1,206 @@
+"""A buildbot-nix to click through: ``python -m tests.demo``, or with ``--check`` without a person.
+
+Everything is real: master, worker, Git repository, Nix. It lives in a folder below ``.build`` and
+is gone when the demonstration ends.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from types import FrameType
+from uuid import uuid4
+
+from tests.instance import Instance
+from tests.processes import BUILD, free_port, is_free
+from tests.repository import SYSTEM, Repository
+from tests.rest import Build
+from tests.summary import summary_rows
+
+SAMPLE = Path(__file__).parent / "sample"
+PROJECT = "sample"
+#: Buildbot's own.
+PORT, WORKER_PORT = 8010, 9989
+#: Seconds for one evaluation with its builds.
+PATIENCE = 300
+
+#: What is to become of each attribute at first, and after the answer is corrected.
+GOOD = ["application", "colours", "hello", "library", "manual", "patience"]
+FIRST = {
+    **dict.fromkeys(GOOD, "was built"),
+    "multiplication": "failed",
+    "certificate": "was not built",
+    "unwritten": "failed to evaluate",
+}
+SECOND = {
+    **dict.fromkeys(GOOD, "was already there"),
+    "multiplication": "was built",
+    "certificate": "was built",
+    "unwritten": "failed to evaluate",
+}
+
+HOW_TO_GO_ON = """
+Change something and see it built; `answer` is wrong on purpose:
+
+    cd {clone}
+    echo 42 > answer
+    git commit --all --message 'Correct the answer'
+    git push
+
+The repository is polled every second. Ctrl-C ends everything."""
+
+
+def main() -> int:
+    """The demonstration. Returns an exit status."""
+    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="assert what happens, and end")
+    check = parser.parse_args().check
+    try:
+        with ending_on_signals(), demonstration(check) as (instance, repository):
+            (verify if check else present)(instance, repository)
+    except KeyboardInterrupt:
+        say("everything is ended")
+        return 130 if check else 0
+    say("everything is as it should be, and ended")
+    return 0
+
+
+def present(instance: Instance, repository: Repository) -> None:
+    """Shows every evaluation until somebody ends it."""
+    for build in evaluations(instance):
+        print_table(instance, build)
+        if build.number == 1:
+            print(HOW_TO_GO_ON.format(clone=repository.clone), flush=True)
+
+
+def verify(instance: Instance, repository: Repository) -> None:
+    """Asserts what becomes of two commits."""
+    builds = evaluations(instance)
+    first = next(builds)
+    print_table(instance, first)
+    require(first, FIRST, "failure")
+    say("the first commit came out as it should: failures first, each with its reason")
+    repository.commit({"answer": "42"}, message="Correct the answer")
+    second = next(builds)
+    print_table(instance, second)
+    require(second, SECOND, "failure")
+    built = sorted(instance.children(second))
+    assert built == ["certificate", "multiplication"], f"builds were started for {built}"
+    say("the second commit built what it changed and nothing else")
+
+
+def require(build: Build, expected: dict[str, str], result: str) -> None:
+    """Asserts a build's result and every verdict of its summary."""
+    found = {row.attribute: row.verdict for row in summary_rows(build).values()}
+    wanted = {f"{SYSTEM}.{name}": verdict for name, verdict in expected.items()}
+    assert found == wanted, f"expected {wanted}, got {found}\n{build.texts()}"
+    assert build.result == result, build.texts()
+
+
+@contextmanager
+def demonstration(check: bool) -> Iterator[tuple[Instance, Repository]]:
+    """A running instance that polls a sample repository."""
+    run_folder = BUILD / "demo" / f"{datetime.now():%Y%m%d-%H%M%S}-{uuid4().hex[:6]}"
+    run_folder.mkdir(parents=True)
+    instance = Instance(
+        "demo",
+        folder=run_folder,
+        port=choose_port(PORT, check),
+        worker_port=choose_port(WORKER_PORT, check),
+    )
+    instance.settings["title"] = "buildbot-nix demo"
+    repository = instance.repository(PROJECT)
+    files = {file.name: file.read_text() for file in SAMPLE.iterdir()}
+    repository.commit({**files, "salt": uuid4().hex}, message="Begin")
+    say(f"starting a master and a worker; the web interface will be at {instance.url}")
+    try:
+        instance.start()
+        instance.start_worker()
+        project = instance.rest.get_one("projects", name=PROJECT)["projectid"]
+        say(f"open {instance.url}#/projects/{project}")
+        yield instance, repository
+    finally:
+        say("ending master and worker")
+        instance.stop()
+
+
+def choose_port(preferred: int, check: bool) -> int:
+    """The usual port if it is free; a check never takes it."""
+    if check:
+        return free_port()
+    if is_free(preferred):
+        return preferred
+    port = next(port for port in range(preferred + 1, 65536) if is_free(port))
+    say(f"port {preferred} is in use, taking {port}")
+    return port
+
+
+def evaluations(instance: Instance) -> Iterator[Build]:
+    """Each evaluation when it has ended, with progress printed; without end."""
+    number = 1
+    while True:
+        say("waiting for the first poll" if number == 1 else "waiting for the next commit")
+        row = None
+        while row is None:
+            time.sleep(0.3)
+            rows = [row for row in instance.evaluations(PROJECT) if row["number"] == number]
+            row = rows[0] if rows else None
+        yield follow(instance, row["buildid"])
+        number += 1
+
+
+def follow(instance: Instance, build_id: int) -> Build:
+    """Prints how far a build is whenever that changes."""
+    said = None
+    deadline = time.monotonic() + PATIENCE
+    while not instance.rest.get_one(f"builds/{build_id}")["complete"]:
+        steps = instance.rest.get(f"builds/{build_id}/steps")
+        running = [
+            f"{step['name']}: {step['state_string']}" for step in steps if step["started_at"]
+        ]
+        if running and running[-1] != said:
+            said = running[-1]
+            say(said)
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not done after {PATIENCE} s: {instance.build(build_id).texts()}")
+        time.sleep(0.3)
+    return instance.build(build_id)
+
+
+def print_table(instance: Instance, build: Build) -> None:
+    """What became of each attribute, with links."""
+    print(f"\n  {build.text}\n  {instance.url}{build.path}\n")
+    rows = list(summary_rows(build).values())
+    width = max((len(row.attribute) for row in rows), default=0)
+    for row in rows:
+        print(f"  {row.attribute:{width}}  {row.verdict:18}  {row.url or ''}")
+    print(flush=True)
+
+
+@contextmanager
+def ending_on_signals() -> Iterator[None]:
+    """SIGTERM ends us as Ctrl-C does, in order."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def say(text: str) -> None:
+    """A line about what happens."""
+    print(f"demo: {text}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
