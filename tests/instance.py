@@ -30,6 +30,8 @@ from tests.repository import RUN, SYSTEM, Link, Repository
 from tests.rest import Build, Rest, read_build, result_name
 from tests.waiting import wait_until
 
+#: As `buildbot start` runs the master, but as our child.
+MASTER = ["twistd", "--nodaemon", "--no_save", "--logfile=twistd.log", "--python=buildbot.tac"]
 GC_ROOTS = Path("/nix/var/nix/gcroots/per-user")
 #: Seconds for a poll, an evaluation and a few builds, on a machine that does much else.
 PATIENCE = 90
@@ -93,19 +95,12 @@ class Instance:
 
     def start(self) -> None:
         """Starts the master and waits until it answers. Raises :class:`StartError`."""
-        if not self.master_folder.exists():
-            self.command("init", self.master_folder)
-        self._write_settings()
-        upgraded = self._run("buildbot", "upgrade-master", "--quiet", self.master_folder)
+        self.prepare()
+        upgraded = self.run("buildbot", "upgrade-master", "--quiet", self.master_folder)
         if upgraded.returncode != 0:
             raise StartError(upgraded.stdout + upgraded.stderr)
         output = self.folder / "master.out"
-        self.master = Process(
-            ["twistd", "--nodaemon", "--no_save", "--logfile=twistd.log", "--python=buildbot.tac"],
-            output=output,
-            cwd=self.master_folder,
-            env=self.env,
-        )
+        self.master = Process(MASTER, output=output, cwd=self.master_folder, env=self.env)
         self.running.append(self)
         try:
             wait_until(
@@ -115,6 +110,18 @@ class Instance:
             self.stop()
             raise
 
+    def prepare(self) -> None:
+        """Makes the master's folder, as a new user does."""
+        if not self.master_folder.exists():
+            made = self.run("buildbot-nix", "init", self.master_folder)
+            assert made.returncode == 0, made.stderr
+        self._write_settings()
+
+    def run(self, *argv: str | Path, seconds: float = 60) -> subprocess.CompletedProcess[str]:
+        """Runs a command to its end, in the master's folder once that is there."""
+        cwd = self.master_folder if self.master_folder.exists() else self.folder
+        return run(argv, cwd=cwd, env=self.env, seconds=seconds)
+
     def start_worker(self, name: str = "worker", **options: Any) -> Worker:
         """Starts a worker process and waits until all its slots are connected; see
         :class:`Worker`."""
@@ -122,15 +129,6 @@ class Instance:
         self.workers.append(worker)
         worker.wait_until_connected()
         return worker
-
-    def command(self, *arguments: str | Path) -> str:
-        """Runs the command ``buildbot-nix``, which has to succeed; returns what it prints."""
-        process = self._run("buildbot-nix", *arguments)
-        assert process.returncode == 0, process.stderr
-        return process.stdout
-
-    def _run(self, *argv: str | Path) -> subprocess.CompletedProcess[str]:
-        return run(argv, cwd=self.folder, env=self.env)
 
     def stop(self) -> None:
         """Ends everything, keeps the logs, and fails if a process of ours is left."""
