@@ -143,7 +143,7 @@ class Bench:
 def main() -> None:
     """Runs what the command line asks for and prints a table."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("--sizes", type=int, nargs="+", default=[20, 200, 1000])
+    parser.add_argument("--sizes", type=int, nargs="*", default=[20, 200, 1000])
     parser.add_argument(
         "--shape", choices=["mixed", "independent", "chain", "diamonds"], default="mixed"
     )
