@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{CommandSpec, stop_requested};
+use super::{CommandSpec, Leftovers, stop_requested};
 use crate::error::Error;
 
 /// How long a child that has been asked to end is waited for before it is killed.
@@ -105,16 +105,29 @@ impl Child {
         }
     }
 
-    /// Asks it to end (SIGTERM), kills it if it does not soon.
+    /// Asks it to end (SIGTERM), kills it if it does not soon. What it started ends with it.
     pub fn terminate(&mut self) -> Option<ExitStatus> {
+        let leftovers = self.leftovers();
         self.signal(Signal::TERM);
-        self.wait(GRACE).or_else(|| self.kill())
+        let status = self.wait(GRACE).or_else(|| self.kill());
+        leftovers.kill();
+        status
     }
 
-    /// Ends it at once (SIGKILL).
+    /// Ends it, and what it started, at once (SIGKILL).
     pub fn kill(&mut self) -> Option<ExitStatus> {
+        let leftovers = self.leftovers();
         self.signal(Signal::KILL);
-        self.wait(GRACE)
+        let status = self.wait(GRACE);
+        leftovers.kill();
+        status
+    }
+
+    fn leftovers(&mut self) -> Leftovers {
+        match self.try_wait() {
+            None => Leftovers::below(self.id()),
+            Some(_) => Leftovers::default(),
+        }
     }
 
     /// The number cannot belong to another process: it is only free again after a wait.
@@ -271,6 +284,21 @@ mod tests {
         child.take_stdout().unwrap().read_exact(&mut ready).unwrap();
         let status = child.terminate().unwrap();
         assert_eq!(describe_exit(status), "signal 9 (SIGKILL)");
+    }
+
+    #[test]
+    fn what_a_child_started_ends_with_it() {
+        let command = shell("sleep 600 & echo $!; wait");
+        let mut child =
+            Child::spawn(&command, [Stream::Null, Stream::Piped, Stream::Null]).unwrap();
+        let mut stdout = std::io::BufReader::new(child.take_stdout().unwrap());
+        let mut grandchild = String::new();
+        std::io::BufRead::read_line(&mut stdout, &mut grandchild).unwrap();
+        child.terminate();
+        // The pipe closes when the last process that has it is gone.
+        let mut rest = String::new();
+        stdout.read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, "");
     }
 
     #[test]

@@ -5,9 +5,11 @@
 mod child;
 mod command;
 mod environment;
+mod leftovers;
 mod stop;
 
 pub use child::{Captured, Child, Stream, capture, describe_exit};
 pub use command::CommandSpec;
 pub use environment::environment;
+pub use leftovers::Leftovers;
 pub use stop::{stop_requested, watch_stop_signals};

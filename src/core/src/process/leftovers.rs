@@ -1,0 +1,96 @@
+use rustix::process::{Pid, Signal, kill_process};
+
+/// The descendants that a process had at some moment, e.g. builders that Nix has started. Empty
+/// where there is no `/proc`: there nothing more than a SIGKILL to the process itself can be done.
+#[derive(Debug, Default)]
+pub struct Leftovers(Vec<Process>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Process {
+    pid: i32,
+    parent: i32,
+    /// In clock ticks after boot: tells a process from a later one with its number.
+    started: u64,
+}
+
+impl Leftovers {
+    /// All descendants of process `root`.
+    pub fn below(root: u32) -> Self {
+        let Ok(root) = i32::try_from(root) else {
+            return Self::default();
+        };
+        let all: Vec<Process> = list();
+        let mut found: Vec<Process> = Vec::new();
+        let mut parents = vec![root];
+        while let Some(parent) = parents.pop() {
+            for process in all.iter().filter(|process| process.parent == parent) {
+                parents.push(process.pid);
+                found.push(*process);
+            }
+        }
+        Self(found)
+    }
+
+    /// Ends those that still run, wherever they hang now.
+    pub fn kill(&self) {
+        for process in &self.0 {
+            let same = read(process.pid).is_some_and(|now| now.started == process.started);
+            if same && let Some(pid) = Pid::from_raw(process.pid) {
+                // Gone in this very moment, or another user's: nothing to be done about either.
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        }
+    }
+}
+
+fn list() -> Vec<Process> {
+    let Ok(entries) = std::fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    let names = entries.flatten().map(|entry| entry.file_name());
+    let pids = names.filter_map(|name| name.to_str()?.parse().ok());
+    pids.filter_map(read).collect()
+}
+
+fn read(pid: i32) -> Option<Process> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The command's name stands in parentheses and may itself contain some, and spaces.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let field = |index: usize| fields.split_ascii_whitespace().nth(index);
+    Some(Process {
+        pid,
+        parent: field(1)?.parse().ok()?,
+        started: field(19)?.parse().ok()?,
+    })
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    #[test]
+    fn grandchildren_are_found_and_ended() {
+        let mut child = Command::new("/bin/sh")
+            .args(["-c", "sleep 600 & echo $!; wait"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let mut stdout = std::io::BufReader::new(child.stdout.take().unwrap());
+        std::io::BufRead::read_line(&mut stdout, &mut line).unwrap();
+        let grandchild: i32 = line.trim().parse().unwrap();
+        let leftovers = Leftovers::below(child.id());
+        assert!(leftovers.0.iter().any(|process| process.pid == grandchild));
+        assert!(
+            !leftovers
+                .0
+                .iter()
+                .any(|process| i64::from(process.pid) == i64::from(child.id()))
+        );
+        leftovers.kill();
+        // The shell ends because what it waits for has.
+        child.wait().unwrap();
+    }
+}
