@@ -4,10 +4,25 @@
 //! as it is known. It runs processes; what can be decided without one is decided in modules that
 //! do no I/O.
 
+mod assemble;
 mod attribute;
+mod drv;
+mod edges;
+mod engine;
+mod eval_jobs;
 mod event;
+mod flake;
+mod found;
+mod gc_roots;
+mod lines;
+mod log;
+mod repl;
 mod request;
 mod run;
+mod store;
+mod text;
+mod tools;
+mod walk;
 
 pub use attribute::parse_attribute;
 pub use event::{Event, Summary};

@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::nix::{AttrPath, System};
-use crate::repo_config::RepoConfig;
+use crate::repo_config;
 
 /// What to evaluate, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub struct Request {
     pub show_trace: bool,
     /// Where every derivation found is kept from the garbage collector.
     pub gc_roots_dir: Option<PathBuf>,
+    /// Warnings that belong to the request itself; they are told first.
+    pub warnings: Vec<String>,
 }
 
 /// Where a flake is.
@@ -87,17 +89,22 @@ impl Request {
             limits: Limits::default(),
             show_trace: false,
             gc_roots_dir: None,
+            warnings: Vec::new(),
         }
     }
 
-    /// A request for a checkout at `directory` as its `config` wants it.
-    pub fn checkout(directory: &Path, config: &RepoConfig) -> Self {
+    /// A request for the checkout at `directory`, as its own settings file wants it.
+    pub fn checkout(directory: &Path) -> Self {
+        let (config, warnings) = repo_config::read(directory);
         let source = Source::Checkout {
             directory: directory.to_owned(),
-            flake_dir: config.flake_dir.clone(),
-            lock_file: config.lock_file.clone(),
+            flake_dir: config.flake_dir,
+            lock_file: config.lock_file,
         };
-        Self::new(source, config.attribute.clone())
+        Self {
+            warnings,
+            ..Self::new(source, config.attribute)
+        }
     }
 }
 

@@ -1,0 +1,200 @@
+//! The two evaluators behind one trait.
+
+use super::eval_jobs::{self, JobsCommand};
+use super::flake::Flake;
+use super::found::Outlet;
+use super::repl::{self, Setup};
+use super::walk::{Known, Selection};
+use super::{EngineChoice, Limits, Request, tools};
+use crate::error::Error;
+use crate::process::CommandSpec;
+
+/// Most evaluators that are used if nobody says how many.
+const WORKERS_MAX: usize = 4;
+
+/// Options of both. Experimental features are switched on because a machine may have them off.
+/// Settings of the flake are not accepted: they come from who wrote it, not from who runs this.
+/// The cache would be written for nothing: no tree is evaluated twice.
+const OPTIONS: [&str; 10] = [
+    "--extra-experimental-features",
+    "nix-command flakes",
+    "--log-format",
+    "internal-json",
+    "--option",
+    "accept-flake-config",
+    "false",
+    "--option",
+    "eval-cache",
+    "false",
+];
+
+/// Something that evaluates a flake.
+pub(super) trait Engine: Sync {
+    /// Its name in machine lines.
+    fn name(&self) -> &'static str;
+    /// Its version.
+    fn version(&self) -> &str;
+    /// Evaluates, and puts whatever it finds into `outlet` as soon as it is known.
+    fn evaluate(&self, outlet: &Outlet<'_>) -> Result<(), Error>;
+}
+
+/// The engine for `request`, ready to evaluate `flake`.
+pub(super) fn choose(request: &Request, flake: &Flake) -> Result<Box<dyn Engine>, Error> {
+    let nix = NixEngine {
+        version: tools::nix_version()?,
+        workers: workers(&request.limits),
+        setup: setup(request, flake),
+    };
+    let version = match request.engine {
+        EngineChoice::Nix => None,
+        EngineChoice::Auto => tools::eval_jobs_version(),
+        EngineChoice::NixEvalJobs => {
+            Some(tools::eval_jobs_version().ok_or_else(|| Error::Nix {
+                message: "cannot run `nix-eval-jobs --version`".to_owned(),
+                hint: Some("put nix-eval-jobs on PATH, or use the engine `nix`".to_owned()),
+            })?)
+        }
+    };
+    Ok(match version {
+        Some(version) => Box::new(EvalJobsEngine {
+            version,
+            command: jobs_command(request, flake, nix.workers),
+            nix,
+        }),
+        None => Box::new(nix),
+    })
+}
+
+/// Nix itself.
+struct NixEngine {
+    version: String,
+    workers: usize,
+    setup: Setup,
+}
+
+impl NixEngine {
+    fn selection(&self) -> Selection {
+        Selection {
+            systems: self.setup.systems.clone(),
+            known: None,
+        }
+    }
+}
+
+impl Engine for NixEngine {
+    fn name(&self) -> &'static str {
+        "nix"
+    }
+
+    fn version(&self) -> &str {
+        &self.version
+    }
+
+    fn evaluate(&self, outlet: &Outlet<'_>) -> Result<(), Error> {
+        let selection = self.selection();
+        let mut opened = repl::open(&self.setup, outlet)?;
+        opened.walk(&selection, self.workers)?;
+        opened.count_others(&selection);
+        Ok(())
+    }
+}
+
+/// nix-eval-jobs, with Nix for what it leaves out.
+struct EvalJobsEngine {
+    version: String,
+    command: JobsCommand,
+    nix: NixEngine,
+}
+
+impl Engine for EvalJobsEngine {
+    fn name(&self) -> &'static str {
+        "nix-eval-jobs"
+    }
+
+    fn version(&self) -> &str {
+        &self.version
+    }
+
+    fn evaluate(&self, outlet: &Outlet<'_>) -> Result<(), Error> {
+        let mut selection = self.nix.selection();
+        let mut opened = repl::open(&self.nix.setup, outlet)?;
+        let mut known = Known::default();
+        eval_jobs::evaluate(
+            &self.command,
+            opened.names(),
+            &selection,
+            outlet,
+            &mut known,
+        )?;
+        selection.known = Some(known);
+        opened.walk(&selection, self.nix.workers)?;
+        opened.count_others(&selection);
+        Ok(())
+    }
+}
+
+/// Cache status is not asked for: it costs nearly all of the time, and is looked up for all jobs
+/// together later.
+fn jobs_command(request: &Request, flake: &Flake, workers: usize) -> JobsCommand {
+    let mut base = CommandSpec::new("nix-eval-jobs").args(OPTIONS).args([
+        "--force-recurse",
+        "--workers",
+        &workers.to_string(),
+        "--max-memory-size",
+        &request.limits.memory.to_string(),
+    ]);
+    if let Some(directory) = &request.gc_roots_dir {
+        base = base.args(["--gc-roots-dir".into(), directory.clone().into_os_string()]);
+    }
+    if request.show_trace {
+        base = base.args(["--show-trace"]);
+    }
+    JobsCommand {
+        base: base.args(flake.options.iter().cloned()),
+        reference: flake.reference.clone(),
+        root: request.attribute.clone(),
+        silence: request.limits.attribute,
+    }
+}
+
+fn setup(request: &Request, flake: &Flake) -> Setup {
+    let mut command = CommandSpec::new("nix").args(["repl"]).args(OPTIONS).args([
+        "--pure-eval",
+        "--no-update-lock-file",
+        "--no-write-lock-file",
+    ]);
+    if request.show_trace {
+        command = command.args(["--show-trace"]);
+    }
+    Setup {
+        command: command
+            .args(flake.options.iter().cloned())
+            .args([flake.reference.as_str()]),
+        flake: flake.reference.clone(),
+        root: request.attribute.clone(),
+        systems: request.systems.clone(),
+        limits: request.limits.clone(),
+    }
+}
+
+/// How many evaluators run at once: what was asked for, else what cores and memory allow.
+fn workers(limits: &Limits) -> usize {
+    if let Some(workers) = limits.workers {
+        return workers.max(1);
+    }
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let by_memory = available_memory().map_or(usize::MAX, |available| {
+        usize::try_from(available / limits.memory.max(1)).unwrap_or(usize::MAX)
+    });
+    cores.min(WORKERS_MAX).min(by_memory).max(1)
+}
+
+/// Memory that is free or can be freed, in MiB, where the system tells.
+fn available_memory() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kibibytes: u64 = line.split_ascii_whitespace().next()?.parse().ok()?;
+    Some(kibibytes >> 10)
+}

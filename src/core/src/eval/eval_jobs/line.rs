@@ -1,0 +1,200 @@
+//! One line of nix-eval-jobs → what it says. Versions differ: every field may be missing but the
+//! attribute, and unknown ones are passed over.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::super::found::{Found, FoundJob};
+use super::super::text::{clean, error_text};
+use super::super::walk::Selection;
+use crate::nix::{AttrPath, DrvPath, StorePath, System};
+
+/// Characters of a bad line that are shown.
+const EXCERPT: usize = 120;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Wire {
+    attr_path: Option<Vec<String>>,
+    attr: Option<String>,
+    error: Option<String>,
+    name: Option<String>,
+    system: Option<String>,
+    drv_path: Option<String>,
+    outputs: Option<BTreeMap<String, Option<String>>>,
+    warnings: Option<Vec<String>>,
+    traces: Option<Vec<String>>,
+}
+
+/// What one line says.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct JobsLine {
+    pub(super) attr_path: AttrPath,
+    /// The result, and what was said on the way to it.
+    pub(super) found: Vec<Found>,
+}
+
+/// Reads a line about an attribute below `prefix`. `Err` tells what is wrong with it.
+pub(super) fn parse(
+    line: &[u8],
+    prefix: &AttrPath,
+    selection: &Selection,
+) -> Result<JobsLine, String> {
+    let wire: Wire = serde_json::from_slice(line).map_err(|error| bad(line, &error.to_string()))?;
+    let below = match (&wire.attr_path, &wire.attr) {
+        (Some(path), _) => path.clone(),
+        (None, Some(attr)) => vec![attr.clone()],
+        (None, None) => return Err(bad(line, "it names no attribute")),
+    };
+    let path = AttrPath::new(prefix.components().iter().cloned().chain(below));
+    let texts = |texts: &Option<Vec<String>>| texts.clone().unwrap_or_default();
+    let warnings = texts(&wire.warnings).into_iter();
+    let warnings = warnings.map(|text| Found::Warning(clean(&text)));
+    let traces = texts(&wire.traces).into_iter();
+    let traces = traces.map(|text| Found::Text(clean(&text)));
+    let mut found: Vec<Found> = warnings.chain(traces).collect();
+    found.push(result(wire, path.clone(), selection));
+    Ok(JobsLine {
+        attr_path: path,
+        found,
+    })
+}
+
+fn result(wire: Wire, attr_path: AttrPath, selection: &Selection) -> Found {
+    if let Some(error) = wire.error {
+        return Found::Failed {
+            attr_path,
+            error: error_text(&clean(&error)),
+        };
+    }
+    match job(wire, attr_path.clone()) {
+        Ok(job) if selection.wants(&job.system) => Found::Job(job),
+        Ok(job) => Found::OtherSystem {
+            system: job.system.to_string(),
+            attributes: Some(1),
+        },
+        Err(problem) => Found::Failed {
+            error: format!("`{attr_path}` is no derivation that can be built: {problem}"),
+            attr_path,
+        },
+    }
+}
+
+fn job(wire: Wire, attr_path: AttrPath) -> Result<FoundJob, String> {
+    let drv_path = wire.drv_path.ok_or("it has no `drvPath`")?;
+    let drv_path = DrvPath::try_from(drv_path).map_err(|error| error.to_string())?;
+    let system = wire.system.ok_or("it has no `system`")?;
+    let system = System::try_from(system).map_err(|error| error.to_string())?;
+    // What is no path stands for one that is not known yet.
+    let path = |path: Option<String>| path.and_then(|path| StorePath::try_from(path).ok());
+    let outputs = wire.outputs.unwrap_or_default().into_iter();
+    Ok(FoundJob {
+        name: wire.name.unwrap_or_else(|| drv_path.name().to_owned()),
+        outputs: outputs.map(|(name, it)| (name, path(it))).collect(),
+        attr_path,
+        system,
+        drv_path,
+    })
+}
+
+fn bad(line: &[u8], reason: &str) -> String {
+    let text = clean(&String::from_utf8_lossy(line));
+    let excerpt: String = text.chars().take(EXCERPT).collect();
+    format!("nix-eval-jobs printed a line that is no result ({reason}): `{excerpt}`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Recorded from nix-eval-jobs 2.26.
+    const SMALL: &str = include_str!("../../../../../tests/fixtures/eval/small.jsonl");
+    const LONG: &str = include_str!("../../../../../tests/fixtures/eval/long-lines.jsonl");
+
+    fn selection() -> Selection {
+        Selection {
+            systems: vec!["x86_64-linux".parse().unwrap()],
+            known: None,
+        }
+    }
+
+    fn found(line: &str) -> Vec<Found> {
+        let prefix = AttrPath::new(["p"]);
+        parse(line.as_bytes(), &prefix, &selection()).unwrap().found
+    }
+
+    #[test]
+    fn recorded_lines() {
+        let results: Vec<Vec<Found>> = SMALL.lines().map(found).collect();
+        let Found::Job(job) = &results[0][0] else {
+            panic!("{results:?}");
+        };
+        assert_eq!(job.attr_path, AttrPath::new(["p", "x86_64-linux", "a"]));
+        assert_eq!(job.drv_path.name(), "a");
+        assert!(job.outputs["out"].is_some());
+        let failed = results
+            .iter()
+            .filter(|found| matches!(found[0], Found::Failed { .. }));
+        assert_eq!(failed.count(), 2);
+        let Found::Failed { error, .. } = &results[4][0] else {
+            panic!("{results:?}");
+        };
+        assert!(error.ends_with("error: boom"), "{error}");
+    }
+
+    #[test]
+    fn recorded_long_lines() {
+        let longest = LONG.lines().map(str::len).max().unwrap();
+        assert!(longest > 10_000);
+        assert!(LONG.lines().all(|line| found(line).len() == 1));
+    }
+
+    #[test]
+    fn lines_of_other_versions() {
+        let drv = "/nix/store/g2w8y6hvvvrvbzkx6npjmq33fs4bzqrh-a.drv";
+        let sparse = format!(r#"{{"attr":"a","drvPath":"{drv}","system":"x86_64-linux"}}"#);
+        let Found::Job(job) = &found(&sparse)[0] else {
+            panic!();
+        };
+        assert_eq!((job.name.as_str(), job.outputs.len()), ("a", 0));
+
+        let newer = format!(
+            r#"{{"attr":"a","attrPath":["a"],"drvPath":"{drv}","system":"x86_64-linux","outputs":{{"out":null}},
+                "warnings":["w"],"traces":["t"],"stats":{{"wallMs":1}},"constituents":[],"new":7}}"#
+        );
+        let found = found(&newer);
+        assert_eq!(found[0], Found::Warning("w".to_owned()));
+        assert_eq!(found[1], Found::Text("t".to_owned()));
+        let Found::Job(job) = &found[2] else {
+            panic!();
+        };
+        assert_eq!(job.outputs["out"], None);
+    }
+
+    #[test]
+    fn a_derivation_for_another_system_is_not_wanted() {
+        let drv = "/nix/store/g2w8y6hvvvrvbzkx6npjmq33fs4bzqrh-a.drv";
+        let line = format!(r#"{{"attrPath":["a"],"drvPath":"{drv}","system":"aarch64-linux"}}"#);
+        assert_eq!(
+            found(&line),
+            [Found::OtherSystem {
+                system: "aarch64-linux".to_owned(),
+                attributes: Some(1)
+            }]
+        );
+    }
+
+    #[test]
+    fn what_is_no_result_is_named() {
+        for bad in ["", "error: \u{1b}[31mx", "{\"attr\":", "{}", "[]"] {
+            let error = parse(bad.as_bytes(), &AttrPath::new(["p"]), &selection()).unwrap_err();
+            assert!(error.starts_with("nix-eval-jobs printed a line that is no result"));
+            assert!(!error.contains('\u{1b}'));
+        }
+        assert!(matches!(
+            &found(r#"{"attrPath":["a"]}"#)[0],
+            Found::Failed { error, .. } if error.ends_with("it has no `drvPath`")
+        ));
+    }
+}

@@ -1,0 +1,276 @@
+use std::io::{BufReader, Read};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::super::found::{Found, Outlet};
+use super::super::lines;
+use super::super::log::{self, LogLine};
+use super::super::walk::{Known, Selection};
+use super::line;
+use crate::error::Error;
+use crate::nix::AttrPath;
+use crate::process::{Child, CommandSpec, Leftovers, Stream, describe_exit};
+
+/// Longest line of results read; those with long lists of dependencies have megabytes.
+const LINE_MAX: usize = 64 << 20;
+/// Longest line of the log read.
+const LOG_LINE_MAX: usize = 1 << 20;
+/// Lines that may wait to be looked at. The program waits itself if there are more.
+const LINES_MAX: usize = 16;
+/// How often the wish to stop is looked at.
+const POLL: Duration = Duration::from_millis(100);
+/// How often it is looked at whether the program still runs, and with what workers.
+const LOOK: Duration = Duration::from_secs(1);
+/// How long the program may take to end after its last result.
+const LEAVE: Duration = Duration::from_secs(10);
+
+/// How nix-eval-jobs is started.
+#[derive(Debug)]
+pub(in super::super) struct JobsCommand {
+    /// The command without the flake.
+    pub(in super::super) base: CommandSpec,
+    /// The flake, without `#`.
+    pub(in super::super) reference: String,
+    /// The attribute whose children are jobs.
+    pub(in super::super) root: AttrPath,
+    /// How long it may say nothing.
+    pub(in super::super) silence: Duration,
+}
+
+impl JobsCommand {
+    /// The command that evaluates what is below `prefix`.
+    fn below(&self, prefix: &AttrPath) -> CommandSpec {
+        let components = self.root.components().iter().chain(prefix.components());
+        let attribute = AttrPath::new(components.cloned());
+        let flake = format!("{}#{attribute}", self.reference);
+        self.base.clone().args(["--flake", flake.as_str()])
+    }
+}
+
+/// Evaluates the members `names` of the root, and remembers in `known` what came of it.
+pub(in super::super) fn evaluate(
+    command: &JobsCommand,
+    names: &[String],
+    selection: &Selection,
+    outlet: &Outlet<'_>,
+    known: &mut Known,
+) -> Result<(), Error> {
+    for prefix in prefixes(names, selection) {
+        let problem = Run::start(command, &prefix)?.read(&prefix, selection, outlet, known);
+        if outlet.is_stopped() {
+            return Ok(());
+        }
+        if let Some(problem) = problem {
+            known.is_incomplete = true;
+            outlet.send(Found::Warning(format!(
+                "{problem}; Nix itself evaluates what is missing"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// What to have evaluated in one go: single systems where others are to be left out, else all.
+fn prefixes(names: &[String], selection: &Selection) -> Vec<AttrPath> {
+    let has_others = names.iter().any(|name| selection.is_other_system(name));
+    let wanted = names.iter().filter(|name| !selection.is_other_system(name));
+    let is_wanted_system = |name: &&String| selection.systems.iter().any(|it| it.as_str() == *name);
+    if has_others && wanted.clone().all(|name| is_wanted_system(&name)) {
+        wanted.map(|name| AttrPath::new([name])).collect()
+    } else {
+        vec![AttrPath::new::<_, String>([])]
+    }
+}
+
+/// A running nix-eval-jobs.
+struct Run {
+    child: Child,
+    output: Receiver<Output>,
+    silence: Duration,
+    /// Its worker processes, in case it dies and they do not.
+    leftovers: Leftovers,
+}
+
+/// What it says, one line at a time.
+enum Output {
+    Line(Vec<u8>),
+    Log(LogLine),
+}
+
+impl Run {
+    fn start(command: &JobsCommand, prefix: &AttrPath) -> Result<Self, Error> {
+        let mut child = Child::spawn(
+            &command.below(prefix),
+            [Stream::Null, Stream::Piped, Stream::Piped],
+        )?;
+        let (sender, output) = mpsc::sync_channel(LINES_MAX);
+        if let Some(stdout) = child.take_stdout() {
+            let sender = sender.clone();
+            thread::spawn(move || read(stdout, LINE_MAX, &sender, Output::Line));
+        }
+        if let Some(stderr) = child.take_stderr() {
+            let parse = |line: Vec<u8>| Output::Log(log::parse(&line));
+            thread::spawn(move || read(stderr, LOG_LINE_MAX, &sender, parse));
+        }
+        Ok(Self {
+            child,
+            output,
+            silence: command.silence,
+            leftovers: Leftovers::default(),
+        })
+    }
+
+    /// Reads all results. Returns why they may not be all that there are.
+    fn read(
+        mut self,
+        prefix: &AttrPath,
+        selection: &Selection,
+        outlet: &Outlet<'_>,
+        known: &mut Known,
+    ) -> Option<String> {
+        let mut problem = None;
+        let mut last = Instant::now();
+        let mut next_look = last + LOOK;
+        loop {
+            let output = self.output.recv_timeout(POLL);
+            let is_quiet = output.is_err();
+            match output {
+                Ok(Output::Log(line)) => hear(line, outlet),
+                Ok(Output::Line(line)) => {
+                    last = Instant::now();
+                    if let Err(bad) = take(&line, prefix, selection, outlet, known) {
+                        problem = Some(bad);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            if outlet.is_stopped() {
+                self.child.terminate();
+                return None;
+            }
+            let now = Instant::now();
+            if now - last > self.silence {
+                self.child.terminate();
+                let seconds = self.silence.as_secs();
+                return Some(format!("nix-eval-jobs gave no result for {seconds} s"));
+            }
+            if now >= next_look {
+                next_look = now + LOOK;
+                if is_quiet && self.child.try_wait().is_some() {
+                    // Its workers keep the pipes open; nobody reads what they find out.
+                    break;
+                }
+                self.leftovers = Leftovers::below(self.child.id());
+            }
+        }
+        self.end(problem)
+    }
+
+    /// Looks at how it ended. It may fail though it has evaluated everything, and the other way
+    /// round.
+    fn end(mut self, problem: Option<String>) -> Option<String> {
+        let status = self.child.wait(LEAVE);
+        self.child.terminate();
+        self.leftovers.kill();
+        match status {
+            Some(status) if status.success() => problem,
+            Some(status) => {
+                let how = describe_exit(status);
+                Some(problem.unwrap_or_else(|| format!("nix-eval-jobs ended with {how}")))
+            }
+            None => Some("nix-eval-jobs did not end after its last result".to_owned()),
+        }
+    }
+}
+
+/// Hands over what one line says. `Err` tells what is wrong with it.
+fn take(
+    line: &[u8],
+    prefix: &AttrPath,
+    selection: &Selection,
+    outlet: &Outlet<'_>,
+    known: &mut Known,
+) -> Result<(), String> {
+    let line = line::parse(line, prefix, selection)?;
+    // The same attribute may come twice.
+    if is_wanted(&line.attr_path, selection) && known.insert(&line.attr_path) {
+        line.found.into_iter().for_each(|found| outlet.send(found));
+    }
+    Ok(())
+}
+
+/// The whole root may have been evaluated though only some of it was asked for.
+fn is_wanted(path: &AttrPath, selection: &Selection) -> bool {
+    let first = path.components().first();
+    !first.is_some_and(|name| selection.is_other_system(name))
+}
+
+fn hear(line: LogLine, outlet: &Outlet<'_>) {
+    match line {
+        LogLine::Warning(text) => outlet.send(Found::Warning(text)),
+        LogLine::Error(text) | LogLine::Notice(text) | LogLine::Text(text) => {
+            outlet.send(Found::Text(text));
+        }
+        LogLine::Nothing => {}
+    }
+}
+
+/// Reads `stream` to its end, so that the program never waits for long, or until nobody listens.
+fn read(
+    stream: impl Read,
+    limit: usize,
+    sender: &SyncSender<Output>,
+    parse: impl Fn(Vec<u8>) -> Output,
+) {
+    let mut stream = BufReader::with_capacity(64 << 10, stream);
+    while let Ok(Some(line)) = lines::next(&mut stream, limit) {
+        if sender.send(parse(line)).is_err() {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn prefixes_of(names: &[&str], systems: &[&str]) -> Vec<String> {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let selection = Selection {
+            systems: systems.iter().map(|it| it.parse().unwrap()).collect(),
+            known: None,
+        };
+        let prefixes = prefixes(&names, &selection);
+        prefixes.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn only_wanted_systems_are_evaluated() {
+        let names = ["aarch64-linux", "x86_64-darwin", "x86_64-linux"];
+        assert_eq!(prefixes_of(&names, &["x86_64-linux"]), ["x86_64-linux"]);
+        assert_eq!(prefixes_of(&names, &[]), [""]);
+        assert_eq!(prefixes_of(&["x86_64-linux"], &["x86_64-linux"]), [""]);
+        // Attributes that are no systems may be many, so not one process for each.
+        assert_eq!(
+            prefixes_of(&["a", "aarch64-linux"], &["x86_64-linux"]),
+            [""]
+        );
+        assert_eq!(prefixes_of(&["aarch64-linux"], &["x86_64-linux"]), [""; 0]);
+    }
+
+    #[test]
+    fn the_command_names_the_attribute() {
+        let command = JobsCommand {
+            base: CommandSpec::new("nix-eval-jobs"),
+            reference: "git+file:///x".to_owned(),
+            root: AttrPath::new(["ci", "a.b"]),
+            silence: Duration::ZERO,
+        };
+        assert_eq!(
+            command.below(&AttrPath::new(["x86_64-linux"])).to_string(),
+            "nix-eval-jobs --flake 'git+file:///x#ci.\"a.b\".x86_64-linux'"
+        );
+    }
+}

@@ -1,0 +1,63 @@
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
+
+use crate::nix::{AttrPath, DrvPath, StorePath, System};
+use crate::process::stop_requested;
+
+/// What an engine tells about the flake, one thing at a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Found {
+    /// An attribute that is a derivation of a wanted system.
+    Job(FoundJob),
+    /// An attribute that does not evaluate, or is nothing that can be built.
+    Failed { attr_path: AttrPath, error: String },
+    /// Attributes of a system that nobody asked for; `None` if their number is not known.
+    OtherSystem {
+        system: String,
+        attributes: Option<u64>,
+    },
+    /// The evaluator warns.
+    Warning(String),
+    /// The evaluator says something else.
+    Text(String),
+    /// How far the engine is.
+    Progress { known: u64, finished: u64 },
+}
+
+/// An attribute that is a derivation, before anything was looked up in the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct FoundJob {
+    pub(super) attr_path: AttrPath,
+    pub(super) name: String,
+    pub(super) system: System,
+    pub(super) drv_path: DrvPath,
+    /// As the evaluator says, if it says anything.
+    pub(super) outputs: BTreeMap<String, Option<StorePath>>,
+}
+
+/// Where engines put what they find; every thread has its own clone.
+#[derive(Debug, Clone)]
+pub(super) struct Outlet<'a> {
+    sender: Sender<Found>,
+    stop: &'a AtomicBool,
+}
+
+impl<'a> Outlet<'a> {
+    /// `stop` tells the engine that nobody wants more.
+    pub(super) fn new(sender: Sender<Found>, stop: &'a AtomicBool) -> Self {
+        Self { sender, stop }
+    }
+
+    /// Hands over one finding.
+    pub(super) fn send(&self, found: Found) {
+        if self.sender.send(found).is_err() {
+            self.stop.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the engine is to end now.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed) || stop_requested()
+    }
+}

@@ -1,0 +1,21 @@
+//! Evaluation with nothing but Nix: processes of `nix repl` that are asked for attribute after
+//! attribute. What one has evaluated it keeps; what ends one ends one attribute.
+//!
+//! | step | file |
+//! |---|---|
+//! | what is typed | `request` |
+//! | what comes back | `reply` |
+//! | one process | `process`, `session` |
+//! | several of them | `queue`, `worker`, `engine` |
+
+mod engine;
+mod process;
+mod queue;
+mod reply;
+mod request;
+mod session;
+mod setup;
+mod worker;
+
+pub(super) use engine::open;
+pub(super) use setup::Setup;

@@ -1,0 +1,307 @@
+use std::process::ExitStatus;
+use std::time::{Duration, Instant};
+
+use super::super::found::{Found, Outlet};
+use super::super::log::LogLine;
+use super::super::text::error_text;
+use super::Setup;
+use super::process::{Repl, Waited};
+use super::reply::{Item, Reply};
+use super::request::{self, Part};
+use crate::error::Error;
+use crate::nix::AttrPath;
+use crate::process::describe_exit;
+
+/// How often limits and the wish to stop are looked at while an evaluator works.
+const POLL: Duration = Duration::from_millis(100);
+/// An attribute whose path is longer is not evaluated a second time for its error.
+const PATH_MAX: usize = 8 << 10;
+/// How often an evaluator that is killed while it loads the flake is started.
+const STARTS: u32 = 3;
+
+/// A conversation with one evaluator process that has the flake loaded.
+#[derive(Debug)]
+pub(super) struct Session<'a> {
+    setup: &'a Setup,
+    outlet: Outlet<'a>,
+    repl: Repl,
+    /// The last error said, which is the request's own if no other follows.
+    held: Option<String>,
+    /// Last words that are no message of Nix's log, e.g. of its handler for stack overflows.
+    last_text: Option<String>,
+    is_muted: bool,
+    is_loaded: bool,
+    /// Memory when last looked at, in MiB.
+    memory: u64,
+    /// Whether nothing was evaluated in this process before.
+    pub(super) is_fresh: bool,
+}
+
+/// How a request ended.
+#[derive(Debug)]
+pub(super) enum End {
+    /// The evaluator is ready for another.
+    Complete {
+        /// The last error said during the request.
+        error: Option<String>,
+        /// Whether the mark inside it came.
+        is_fine: bool,
+    },
+    /// The process ended.
+    Died {
+        status: Option<ExitStatus>,
+        last_words: Option<String>,
+    },
+    /// Its time was over. The process is gone.
+    TooLong,
+    /// It used this many MiB. The process is gone.
+    TooLarge(u64),
+    /// Nobody wants to know any more. The process is gone.
+    Stopped,
+}
+
+impl<'a> Session<'a> {
+    /// Starts an evaluator and has it load the flake.
+    pub(super) fn open(setup: &'a Setup, outlet: &Outlet<'a>) -> Result<Self, Error> {
+        for _ in 1..STARTS {
+            match Self::open_once(setup, outlet)? {
+                (session, End::Complete { is_fine: true, .. }) => return Ok(session),
+                (_, End::Died { status, .. }) if is_killed(status) => {}
+                (_, end) => return Err(setup.load_error(end)),
+            }
+        }
+        match Self::open_once(setup, outlet)? {
+            (session, End::Complete { is_fine: true, .. }) => Ok(session),
+            (_, end) => Err(setup.load_error(end)),
+        }
+    }
+
+    fn open_once(setup: &'a Setup, outlet: &Outlet<'a>) -> Result<(Self, End), Error> {
+        let repl = Repl::start(&setup.command, &setup.root, &setup.systems)?;
+        let mut session = Self {
+            setup,
+            outlet: outlet.clone(),
+            repl,
+            held: None,
+            last_text: None,
+            is_muted: false,
+            is_loaded: false,
+            memory: 0,
+            is_fresh: true,
+        };
+        let end = session.listen(0, None, &mut |_, _| {});
+        session.is_loaded = true;
+        Ok((session, end))
+    }
+
+    /// Whether the process has so much memory that it should be replaced by a new one.
+    pub(super) fn is_bloated(&self) -> bool {
+        self.memory > self.setup.limits.memory
+    }
+
+    /// What the evaluated attribute itself is, or how the question ended otherwise.
+    pub(super) fn root(&mut self) -> Result<Item, End> {
+        let id = self.repl.next_id();
+        self.repl.send(&request::root(id));
+        let mut root = None;
+        let limit = Some(self.setup.limits.attribute);
+        let end = self.listen(id, limit, &mut |_, item| root = Some(item));
+        root.ok_or(end)
+    }
+
+    /// Evaluates `count` members of the set at `position`; each goes to `found` at once. `limit`
+    /// is the time for one.
+    pub(super) fn members(
+        &mut self,
+        position: &[usize],
+        first: usize,
+        count: usize,
+        limit: Duration,
+        found: &mut dyn FnMut(usize, Item),
+    ) -> End {
+        let id = self.repl.next_id();
+        self.repl
+            .send(&request::children(id, position, first, count));
+        let mut is_fresh = self.is_fresh;
+        let end = self.listen(id, Some(limit), &mut |index, item| {
+            is_fresh = false;
+            found(index, item);
+        });
+        self.is_fresh = is_fresh;
+        end
+    }
+
+    /// The error of an attribute that is known to have one, with nothing but the flake's own
+    /// trace. `Err` if the evaluator did not survive.
+    pub(super) fn explain(&mut self, path: &AttrPath) -> Result<Option<String>, End> {
+        if path.components().iter().map(String::len).sum::<usize>() > PATH_MAX {
+            return Ok(None);
+        }
+        self.is_muted = true;
+        let mut explanation = None;
+        for part in Part::ALL {
+            let id = self.repl.next_id();
+            self.repl
+                .send(&request::force(id, &self.setup.root, path, part));
+            match self.listen(id, Some(self.setup.limits.attribute), &mut |_, _| {}) {
+                End::Complete { is_fine: true, .. } => {}
+                End::Complete { error, .. } => {
+                    explanation = error;
+                    break;
+                }
+                end => return Err(end),
+            }
+        }
+        self.is_muted = false;
+        Ok(explanation)
+    }
+
+    /// What the evaluator says from now on beside its results goes nowhere.
+    pub(super) fn mute(&mut self) {
+        self.is_muted = true;
+    }
+
+    /// Ends the process at once.
+    pub(super) fn kill(mut self) {
+        self.repl.end(true);
+    }
+
+    /// Lets the process end by itself.
+    pub(super) fn leave(self) {
+        self.repl.leave();
+    }
+
+    fn listen(
+        &mut self,
+        id: u64,
+        limit: Option<Duration>,
+        found: &mut dyn FnMut(usize, Item),
+    ) -> End {
+        let mut is_fine = false;
+        let mut since = Instant::now();
+        let mut next_look = since + POLL;
+        loop {
+            match self.repl.wait(POLL) {
+                Waited::Reply(Reply::Item(index, item)) => {
+                    self.release();
+                    since = Instant::now();
+                    found(index, item);
+                }
+                Waited::Reply(Reply::Fine) => is_fine = true,
+                Waited::Reply(Reply::End(end)) if end == id => {
+                    let error = self.held.take();
+                    return End::Complete { error, is_fine };
+                }
+                Waited::Reply(Reply::End(_)) | Waited::Nothing => {}
+                Waited::Reply(Reply::Log(line)) => self.hear(line),
+                Waited::Ended => return self.died(),
+            }
+            let now = Instant::now();
+            if now >= next_look {
+                next_look = now + POLL;
+                if let Some(end) = self.over(limit.map(|limit| since + limit), now) {
+                    self.repl.end(matches!(end, End::TooLarge(_)));
+                    return end;
+                }
+            }
+        }
+    }
+
+    fn died(&mut self) -> End {
+        let last_words = self.held.take().or_else(|| self.last_text.take());
+        End::Died {
+            status: self.repl.ended(),
+            last_words,
+        }
+    }
+
+    /// Whether the evaluator must be killed.
+    fn over(&mut self, deadline: Option<Instant>, now: Instant) -> Option<End> {
+        self.memory = self.repl.memory().unwrap_or_default();
+        let most = self.setup.limits.memory.saturating_mul(3) / 2;
+        if self.outlet.is_stopped() {
+            Some(End::Stopped)
+        } else if self.memory > most {
+            Some(End::TooLarge(self.memory))
+        } else if deadline.is_some_and(|deadline| now >= deadline) {
+            Some(End::TooLong)
+        } else {
+            None
+        }
+    }
+
+    fn hear(&mut self, line: LogLine) {
+        match line {
+            LogLine::Error(text) => {
+                self.release();
+                self.held = Some(text);
+            }
+            LogLine::Warning(text) if !self.is_muted => self.outlet.send(Found::Warning(text)),
+            LogLine::Text(text) if !self.is_muted => {
+                self.last_text = Some(text.clone());
+                self.outlet.send(Found::Text(text));
+            }
+            // While it loads the flake, the repl only says that it is a repl.
+            LogLine::Notice(text) if !self.is_muted && self.is_loaded => {
+                self.outlet.send(Found::Text(text));
+            }
+            LogLine::Warning(_) | LogLine::Notice(_) | LogLine::Text(_) | LogLine::Nothing => {}
+        }
+    }
+
+    /// The held error belongs to nothing that failed: it is output.
+    fn release(&mut self) {
+        if let Some(text) = self.held.take()
+            && !self.is_muted
+        {
+            self.outlet.send(Found::Text(text));
+        }
+    }
+}
+
+impl End {
+    /// Why the attribute in hand has no result.
+    pub(super) fn reason(&self, setup: &Setup) -> String {
+        let limits = &setup.limits;
+        match self {
+            Self::Complete { error, .. } => match error {
+                Some(error) => error_text(error),
+                None => "the evaluator gave no result and no error".to_owned(),
+            },
+            Self::Died { status, last_words } => {
+                let how = status.map_or_else(|| "no status".to_owned(), describe_exit);
+                let words = last_words.as_deref().map(error_text);
+                match words {
+                    Some(words) => format!("the evaluator ended with {how}:\n{words}"),
+                    None => format!("the evaluator ended with {how}, without a word"),
+                }
+            }
+            Self::TooLong => format!(
+                "the evaluation was stopped after {} s, the limit for one attribute \
+                 (`--attribute-timeout`)",
+                limits.attribute.as_secs()
+            ),
+            Self::TooLarge(memory) => format!(
+                "the evaluation was stopped because it used {memory} MiB of memory; the limit is \
+                 {} MiB and half as much again (`--max-memory`)",
+                limits.memory
+            ),
+            Self::Stopped => "stopped".to_owned(),
+        }
+    }
+
+    /// Whether the attribute in hand may have been the victim of what came before it, or of
+    /// someone outside such as the kernel's out-of-memory killer.
+    pub(super) fn may_be_innocent(&self) -> bool {
+        match self {
+            Self::TooLarge(_) => true,
+            Self::Died { status, .. } => is_killed(*status),
+            Self::Complete { .. } | Self::TooLong | Self::Stopped => false,
+        }
+    }
+}
+
+fn is_killed(status: Option<ExitStatus>) -> bool {
+    use std::os::unix::process::ExitStatusExt as _;
+    status.is_some_and(|status| status.signal() == Some(signal_hook::consts::SIGKILL))
+}

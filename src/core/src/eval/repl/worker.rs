@@ -1,0 +1,221 @@
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::super::found::{Found, FoundJob, Outlet};
+use super::super::text::error_text;
+use super::super::walk::{self, Selection, Set};
+use super::Setup;
+use super::queue::{Queue, Task};
+use super::reply::Item;
+use super::session::{End, Session};
+use crate::error::Error;
+use crate::nix::{AttrPath, DrvPath, System};
+
+/// Most attributes in one request: a request costs about as much as three cheap attributes.
+const BATCH_MAX: usize = 64;
+/// A batch that takes less time is followed by a larger one; one that takes four times as much by
+/// a smaller one, so that there is work left for other workers.
+const BATCH_TIME: Duration = Duration::from_millis(25);
+
+/// One evaluator process, or its successor when it had to be replaced, and what it works on.
+#[derive(Debug)]
+pub(super) struct Worker<'a, 'w> {
+    pub(super) setup: &'a Setup,
+    pub(super) selection: &'w Selection,
+    pub(super) queue: &'w Queue,
+    pub(super) outlet: Outlet<'a>,
+    pub(super) session: Option<Session<'a>>,
+}
+
+impl<'a> Worker<'a, '_> {
+    /// Works until there is nothing left. Returns its evaluator, if that still runs.
+    pub(super) fn run(mut self) -> Result<Option<Session<'a>>, Error> {
+        let mut batch = 4;
+        while let Some(task) = self.queue.take(batch) {
+            let started = Instant::now();
+            let size = task.members.len();
+            let result = self.evaluate(&task);
+            let elapsed = started.elapsed();
+            if elapsed > 4 * BATCH_TIME {
+                batch = (batch / 2).max(1);
+            } else if elapsed < BATCH_TIME && size == batch {
+                batch = (batch * 2).min(BATCH_MAX);
+            }
+            if result.is_err() || self.outlet.is_stopped() {
+                self.queue.close();
+            }
+            self.queue.done();
+            result?;
+        }
+        Ok(self.session)
+    }
+
+    fn evaluate(&mut self, task: &Task) -> Result<(), Error> {
+        let mut session = self.session_for(task)?;
+        let set = Arc::clone(&task.set);
+        let Range { start, end } = task.members.clone();
+        let mut next = start;
+        let limit = self.setup.limits.attribute;
+        let how = session.members(
+            &set.position,
+            start,
+            end - start,
+            limit,
+            &mut |index, item| {
+                // Anything else would be a mistake of ours; the attribute then counts as failed.
+                if index == next {
+                    self.found(&set, index, item);
+                    next += 1;
+                }
+            },
+        );
+        let rest = |members| Task {
+            set: Arc::clone(&set),
+            members,
+            is_second_attempt: false,
+        };
+        if next == end || matches!(how, End::Stopped) {
+            self.keep(session, &how);
+            return Ok(());
+        }
+        self.queue.put_back(rest(next + 1..end));
+        let may_retry = !session.is_fresh && !task.is_second_attempt;
+        if may_retry && how.may_be_innocent() {
+            self.queue.put_back(Task {
+                is_second_attempt: true,
+                ..rest(next..next + 1)
+            });
+            return Ok(());
+        }
+        self.failed(&set, next, &how, session);
+        Ok(())
+    }
+
+    /// The running evaluator, or a new one where that would not do.
+    fn session_for(&mut self, task: &Task) -> Result<Session<'a>, Error> {
+        match self.session.take() {
+            Some(session) if session.is_bloated() => session.kill(),
+            Some(session) if task.is_second_attempt && !session.is_fresh => session.kill(),
+            Some(session) => return Ok(session),
+            None => {}
+        }
+        Session::open(self.setup, &self.outlet)
+    }
+
+    fn keep(&mut self, session: Session<'a>, how: &End) {
+        if matches!(how, End::Complete { .. }) {
+            self.session = Some(session);
+        }
+    }
+
+    /// Member `index` of `set` has no result because the request ended so.
+    fn failed(&mut self, set: &Set, index: usize, how: &End, mut session: Session<'a>) {
+        let path = member(set, index);
+        let mut error = how.reason(self.setup);
+        if matches!(how, End::Complete { .. })
+            && let Ok(explanation) = session.explain(&path)
+        {
+            error = explanation.map_or(error, |explanation| error_text(&explanation));
+            self.session = Some(session);
+        }
+        self.report(Found::Failed {
+            attr_path: path,
+            error,
+        });
+    }
+
+    fn found(&self, set: &Set, index: usize, item: Item) {
+        let path = member(set, index);
+        let found = match item {
+            Item::Derivation {
+                name,
+                system,
+                drv_path,
+            } => derivation(path, name, system, drv_path, self.selection),
+            Item::OtherSystem(system) => Found::OtherSystem {
+                system,
+                attributes: Some(1),
+            },
+            Item::Set(names) => match walk::depth_error(&path) {
+                None => return self.look_into(set, index, path, names),
+                Some(error) => Found::Failed {
+                    attr_path: path,
+                    error,
+                },
+            },
+            Item::Value(kind) => match walk::value_error(&path, &kind) {
+                None => return self.queue.finish_one(),
+                Some(error) => Found::Failed {
+                    attr_path: path,
+                    error,
+                },
+            },
+            Item::Missing => Found::Failed {
+                error: format!("`{path}` has vanished"),
+                attr_path: path,
+            },
+            Item::Odd(problem) => not_buildable(path, &problem),
+        };
+        self.report(found);
+    }
+
+    fn look_into(&self, parent: &Set, index: usize, path: AttrPath, names: Vec<String>) {
+        let mut position = parent.position.clone();
+        position.push(index);
+        let set = Arc::new(Set {
+            path,
+            position,
+            names,
+        });
+        self.queue.add(&set, self.selection.members(&set));
+        self.queue.finish_one();
+    }
+
+    fn report(&self, found: Found) {
+        self.queue.finish_one();
+        self.outlet.send(found);
+    }
+}
+
+fn member(set: &Set, index: usize) -> AttrPath {
+    set.path
+        .child(set.names.get(index).map_or("", String::as_str))
+}
+
+fn derivation(
+    attr_path: AttrPath,
+    name: String,
+    system: String,
+    drv_path: String,
+    selection: &Selection,
+) -> Found {
+    let system = match System::try_from(system) {
+        Ok(system) if selection.wants(&system) => system,
+        Ok(system) => {
+            return Found::OtherSystem {
+                system: system.to_string(),
+                attributes: Some(1),
+            };
+        }
+        Err(error) => return not_buildable(attr_path, &error.to_string()),
+    };
+    match DrvPath::try_from(drv_path) {
+        Ok(drv_path) => Found::Job(FoundJob {
+            attr_path,
+            name,
+            system,
+            drv_path,
+            outputs: BTreeMap::new(),
+        }),
+        Err(error) => not_buildable(attr_path, &error.to_string()),
+    }
+}
+
+fn not_buildable(attr_path: AttrPath, problem: &str) -> Found {
+    Found::Failed {
+        error: format!("`{attr_path}` is no derivation that can be built: {problem}"),
+        attr_path,
+    }
+}
