@@ -24,6 +24,11 @@ pub(super) fn build(request: &Request, gc_root: Option<&Path>) -> CommandSpec {
         "--option",
         "keep-going",
         "true",
+        // Builds that run at once share dependencies; the default is to look every five seconds
+        // whether the other one is done.
+        "--option",
+        "build-poll-interval",
+        "1",
     ]);
     let command = match gc_root {
         Some(root) => command.args(["--out-link".as_ref(), root.as_os_str()]),
@@ -82,7 +87,7 @@ mod tests {
     #[test]
     fn a_plain_build() {
         let request = Request::new(DRV.parse().unwrap());
-        insta::assert_snapshot!(build(&request, None), @"nix build --extra-experimental-features 'nix-command flakes' --log-format internal-json -v --json --option keep-going true --no-link '/nix/store/g2w8y6hvvvrvbzkx6npjmq33fs4bzqrh-hello.drv^*'");
+        insta::assert_snapshot!(build(&request, None), @"nix build --extra-experimental-features 'nix-command flakes' --log-format internal-json -v --json --option keep-going true --option build-poll-interval 1 --no-link '/nix/store/g2w8y6hvvvrvbzkx6npjmq33fs4bzqrh-hello.drv^*'");
     }
 
     #[test]
@@ -92,7 +97,7 @@ mod tests {
         request.max_silent = Some(Duration::from_millis(1));
         request.show_trace = true;
         let command = build(&request, Some(Path::new("/roots/a b")));
-        insta::assert_snapshot!(command, @"nix build --extra-experimental-features 'nix-command flakes' --log-format internal-json -v --json --option keep-going true --out-link '/roots/a b' --timeout 3600 --max-silent-time 1 --show-trace '/nix/store/g2w8y6hvvvrvbzkx6npjmq33fs4bzqrh-hello.drv^*'");
+        insta::assert_snapshot!(command, @"nix build --extra-experimental-features 'nix-command flakes' --log-format internal-json -v --json --option keep-going true --option build-poll-interval 1 --out-link '/roots/a b' --timeout 3600 --max-silent-time 1 --show-trace '/nix/store/g2w8y6hvvvrvbzkx6npjmq33fs4bzqrh-hello.drv^*'");
     }
 
     #[test]

@@ -7,6 +7,12 @@ pub trait Log {
     /// Takes whole lines of UTF-8, newlines included.
     fn text(&mut self, lines: &[u8]) -> io::Result<()>;
 
+    /// Takes the last lines of a derivation that failed, at the end of a build: text that repeats
+    /// what came before.
+    fn failure(&mut self, lines: &str) -> io::Result<()> {
+        self.text(lines.as_bytes())
+    }
+
     /// Called about ten times a second, whether or not there was text: the place to flush and to
     /// show how far the build is.
     fn tick(&mut self, progress: &Progress) -> io::Result<()>;

@@ -45,3 +45,4 @@ pub use outcome::summary;
 pub use realise::realise;
 pub use request::Request;
 pub use terminal::Terminal;
+pub use text::clean;

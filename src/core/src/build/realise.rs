@@ -130,7 +130,7 @@ impl<'a> Build<'a> {
         let failed = failed_builders(stream.activities().finished());
         facts.failed = &failed;
         for failed in failed.iter().take(outcome::TAILS_MAX) {
-            self.log.text(outcome::tail(failed).as_bytes())?;
+            self.log.failure(&outcome::tail(failed))?;
         }
         Ok(verdict::decide(&facts))
     }

@@ -13,7 +13,7 @@ pub(super) const RESET: &str = "\x1b[0m";
 
 /// `text` without terminal control sequences and control characters; tabs and newlines stay, and
 /// so do colours if `colour`.
-pub(super) fn clean(text: &str, colour: bool) -> Cow<'_, str> {
+pub fn clean(text: &str, colour: bool) -> Cow<'_, str> {
     // Two bytes because the control characters U+0080 to U+009F begin with 0xC2.
     let suspicious =
         |byte: u8| (byte < 0x20 && byte != b'\t' && byte != b'\n') || byte == 0x7f || byte == 0xc2;
