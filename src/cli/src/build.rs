@@ -9,7 +9,7 @@ use buildbot_nix_core::nix::DrvPath;
 use buildbot_nix_core::process::{stop_requested, watch_stop_signals};
 use clap::ValueEnum;
 
-use crate::Exit;
+use crate::{Exit, output};
 
 /// Realise one derivation (what a worker runs for each attribute)
 ///
@@ -49,11 +49,7 @@ enum Format {
 pub(crate) fn run(arguments: &Arguments) -> Exit {
     match try_run(arguments) {
         Ok(outcome) => exit(outcome.result),
-        Err(error) => {
-            // If stderr is what does not work, nobody can be told.
-            let _ = writeln!(stderr(), "error: {error}");
-            Exit::Machine
-        }
+        Err(error) => output::fail(&error),
     }
 }
 

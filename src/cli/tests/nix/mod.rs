@@ -1,5 +1,6 @@
 //! What tests on a real Nix need. It is taken from PATH; `make test` puts one there.
 
+#![allow(dead_code, reason = "shared by several tests")]
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -43,16 +44,24 @@ impl Fresh {
         Self { drv, salt }
     }
 
-    /// Its builders, and everything else with its salt in the environment.
+    /// Its builders, and whoever names it in a command line.
     pub(crate) fn processes(&self) -> Vec<String> {
-        let processes = std::fs::read_dir("/proc").unwrap().flatten();
-        let folders = processes.map(|entry| entry.path()).filter(|folder| {
-            let environment = std::fs::read(folder.join("environ")).unwrap_or_default();
-            let command = std::fs::read(folder.join("cmdline")).unwrap_or_default();
-            contains(&environment, &self.salt) || contains(&command, &self.drv)
-        });
-        folders.map(|folder| folder.display().to_string()).collect()
+        let mut found = processes(&self.salt);
+        found.extend(processes(&self.drv));
+        found.dedup();
+        found
     }
+}
+
+/// Processes that have `text` in their environment or command line.
+pub(crate) fn processes(text: &str) -> Vec<String> {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let folders = processes.map(|entry| entry.path()).filter(|folder| {
+        ["environ", "cmdline"]
+            .iter()
+            .any(|file| contains(&std::fs::read(folder.join(file)).unwrap_or_default(), text))
+    });
+    folders.map(|folder| folder.display().to_string()).collect()
 }
 
 fn contains(bytes: &[u8], text: &str) -> bool {
