@@ -15,7 +15,7 @@ use super::store;
 use super::stream::Stream;
 use super::verdict::{self, Facts, Halt, Verdict};
 use crate::error::Error;
-use crate::machine_line::Outcome;
+use crate::machine_line::{BuildResult, Outcome};
 use crate::nix::{DrvPath, StorePath};
 
 /// Builds, fetches or finds the outputs of `request.drv_path`, and protects them.
@@ -129,10 +129,14 @@ impl<'a> Build<'a> {
         facts.outputs_valid = self.outputs_valid() && self.protect_outputs()?;
         let failed = failed_builders(stream.activities().finished());
         facts.failed = &failed;
-        for failed in failed.iter().take(outcome::TAILS_MAX) {
-            self.log.failure(&outcome::tail(failed))?;
+        let verdict = verdict::decide(&facts);
+        // What was merely interrupted by a failure of the machine has nothing to tell.
+        if verdict.result == BuildResult::Failed {
+            for failed in failed.iter().take(outcome::TAILS_MAX) {
+                self.log.failure(&outcome::tail(failed))?;
+            }
         }
-        Ok(verdict::decide(&facts))
+        Ok(verdict)
     }
 
     /// Whether the store has all outputs, as far as that can be known.

@@ -3,6 +3,8 @@
 //! Everything here degrades to "failed": a text of a newer Nix that is not understood is shown as
 //! it is. That something failed, and what, is decided on data elsewhere.
 
+use std::borrow::Cow;
+
 use signal_hook::low_level::signal_name;
 
 /// How a builder ended, as a predicate ("the builder …"), from Nix's error about it.
@@ -24,6 +26,21 @@ pub(super) fn builder_end(error: &str) -> Option<String> {
         }
         None => format!("ended with exit status {status}"),
     })
+}
+
+/// An error of Nix without the lines of the builder that a daemon puts into it: they are in the
+/// log already, and a builder can print anything.
+pub(super) fn without_builder_lines(error: &str) -> Cow<'_, str> {
+    let is_builders = |line: &str| line.trim_start().starts_with('>');
+    let Some(first) = error.lines().position(is_builders) else {
+        return Cow::Borrowed(error);
+    };
+    // "last 25 log lines:"
+    let is_heading = |index: usize, line: &str| index + 1 == first && line.ends_with(':');
+    let kept = error.lines().enumerate();
+    let kept = kept.filter(|(index, line)| !is_builders(line) && !is_heading(*index, line));
+    let kept: Vec<&str> = kept.map(|(_, line)| line).collect();
+    Cow::Owned(kept.join("\n"))
 }
 
 /// Whether Nix says that there was no room. The first is the operating system's own text, the
@@ -88,6 +105,20 @@ mod tests {
     #[case("failed due to signal 99999999999999")]
     fn other_errors_speak_for_themselves(#[case] error: &str) {
         assert_eq!(builder_end(error), None);
+    }
+
+    #[test]
+    fn what_the_builder_said_is_not_what_nix_says() {
+        // As a daemon of Nix 2.26.3 has it, with fewer lines.
+        let error = "error: builder for '/nix/store/x-failure-1.drv' failed with exit code 3;\n       \
+            last 2 log lines:\n       > line 39\n       > No space left on device\n       \
+            For full logs, run:\n         nix log /nix/store/x-failure-1.drv";
+        assert_eq!(
+            without_builder_lines(error),
+            "error: builder for '/nix/store/x-failure-1.drv' failed with exit code 3;\n       \
+            For full logs, run:\n         nix log /nix/store/x-failure-1.drv"
+        );
+        assert_eq!(without_builder_lines("error: a:\n  b"), "error: a:\n  b");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::activities::Activities;
 use super::event::{Event, Field, level, result};
+use super::reason::without_builder_lines;
 use super::text::{RESET, clean, shorten};
 
 /// Store paths in a row that a message lists before the rest is only counted.
@@ -89,9 +90,10 @@ impl Renderer {
             }
             Event::Message { level, text } => {
                 if *level == level::ERROR {
-                    self.keep_error(text);
-                }
-                if *level <= level::INFO {
+                    let text = without_builder_lines(text);
+                    self.keep_error(&text);
+                    self.message(&text);
+                } else if *level <= level::INFO {
                     self.message(text);
                 }
             }

@@ -59,6 +59,8 @@ fn render(stream: &[u8], chunk: usize) -> (String, Renderer) {
 #[case("timeout", "silent", 1)]
 #[case("silence", "silent", 1)]
 #[case("substitution", "success-2.1", 0)]
+#[case("daemon", "dependency-1", 1)]
+#[case("disk-full", "full", 1)]
 #[case("hook", "phases", 0)]
 #[case("hook-failure", "phases", 1)]
 #[case("remote", "success-2.1", 0)]
