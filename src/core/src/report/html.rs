@@ -78,7 +78,7 @@ const STYLE: &str = "<style>\
     .bad{color:#b3261e}.good{color:#1b7f3b}\
     </style>";
 
-fn with<'run>(run: &'run Run, wanted: impl Fn(&Outcome) -> bool) -> Vec<&'run Attribute> {
+fn with(run: &Run, wanted: impl Fn(&Outcome) -> bool) -> Vec<&Attribute> {
     run.attributes()
         .iter()
         .filter(|attribute| wanted(&attribute.outcome))

@@ -140,7 +140,7 @@ impl Run {
         }
         if local && !self.cancelled {
             let ended = self.graph.finish(node, Verdict::Succeeded);
-            self.set_outcome(node, Outcome::AlreadyThere);
+            self.set_outcome(node, &Outcome::AlreadyThere);
             self.settle(&ended);
         } else {
             // An attribute with the derivation of an earlier one shares whatever became of that.
@@ -161,7 +161,7 @@ impl Run {
     pub fn take_ready(&mut self, limit: usize) -> Vec<AttributeIndex> {
         let nodes = self.graph.take_ready(limit);
         for node in &nodes {
-            self.set_outcome(*node, Outcome::Running);
+            self.set_outcome(*node, &Outcome::Running);
         }
         nodes
             .iter()
@@ -198,7 +198,7 @@ impl Run {
         };
         let ended = self.graph.finish(node, verdict);
         if !ended.is_empty() {
-            self.set_outcome(node, outcome);
+            self.set_outcome(node, &outcome);
             self.settle(&ended);
         }
         self.end_circles();
@@ -286,7 +286,7 @@ impl Run {
             .unwrap_or_default()
     }
 
-    fn set_outcome(&mut self, node: NodeId, outcome: Outcome) {
+    fn set_outcome(&mut self, node: NodeId, outcome: &Outcome) {
         for index in self.by_node.get(&node).into_iter().flatten() {
             if let Some(attribute) = self.attributes.get_mut(*index) {
                 attribute.outcome = outcome.clone();
@@ -300,9 +300,9 @@ impl Run {
             match self.graph.state(*node) {
                 State::DependencyFailed { cause } => {
                     let cause = self.name_of(cause);
-                    self.set_outcome(*node, Outcome::DependencyFailed { cause });
+                    self.set_outcome(*node, &Outcome::DependencyFailed { cause });
                 }
-                State::Cancelled => self.set_outcome(*node, Outcome::Cancelled),
+                State::Cancelled => self.set_outcome(*node, &Outcome::Cancelled),
                 State::Waiting | State::Ready | State::Running | State::Finished(_) => {}
             }
         }
