@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
+from typing import cast
 
 from buildbot.process.buildstep import BuildStep
+from buildbot.process.log import StreamLog
 from buildbot.process.remotecommand import RemoteShellCommand
 from buildbot.util.twisted import async_to_deferred
 
@@ -36,10 +39,13 @@ class AgentCommand(RemoteShellCommand):
             logEnviron=False,
         )
         self._on_output = on_output
+        self._said_something = False
+        self._headers: list[str] = []
         #: The first thing that was wrong with the output.
         self.output_error: BuildbotNixError | None = None
 
     def _take(self, text: str) -> None:
+        self._said_something = True
         if self.output_error is not None:
             return
         try:
@@ -58,12 +64,25 @@ class AgentCommand(RemoteShellCommand):
         self._take(data)
 
     @async_to_deferred
+    async def addHeader(self, data: str) -> None:
+        self._headers.append(data)
+
+    @async_to_deferred
+    async def add_header_lines(self, data: str) -> None:
+        self._headers.append(data)
+
+    @async_to_deferred
     async def addStderr(self, data: str) -> None:
         await super().addStdout(data)
 
     @async_to_deferred
     async def add_stderr_lines(self, data: str, is_flushed: bool) -> None:
         await super().add_stdout_lines(data, is_flushed)
+
+    def headers(self) -> str:
+        """What the worker says about starting and ending the command: of interest only if the
+        agent itself said nothing."""
+        return "" if self._said_something else "".join(self._headers)
 
 
 @async_to_deferred
@@ -82,6 +101,10 @@ async def run_agent(
         on_output=on_output,
         max_time=max_time,
     )
-    remote.useLog(await step.addLog("stdio"))
+    stdio = cast(StreamLog, await step.addLog("stdio"))
+    await stdio.addHeader(f"$ {shlex.join(command)}\n")
+    remote.useLog(stdio)
     await step.runCommand(remote)
+    if remote.headers():
+        await stdio.addHeader(remote.headers())
     return remote

@@ -154,7 +154,7 @@ class RunDriver:
         self.run.set_url(job.index, url)
         if len(self.failures) < LINKS_MAX:
             self.failures.append((job.attr, url))
-        return str(build["state_string"])
+        return str(build["state_string"]).removeprefix("failed ")
 
     def _request_url(self, request: int) -> str:
         base = self._master.config.buildbotURL

@@ -24,7 +24,7 @@ pub fn short(run: &Run) -> String {
     for (number, word) in [
         (evaluation_failed, "failed to evaluate"),
         (failed, "failed"),
-        (dependency_failed, "not built as what they need failed"),
+        (dependency_failed, "with a failed dependency"),
         (cancelled, "cancelled"),
         (running, "running"),
         (waiting, "waiting"),

@@ -79,7 +79,7 @@ fn a_mixed_run_is_summed_up_failures_first() {
         it needs b<script>, which failed
     ⚠ `flake_dir` is no string
     · 3 attributes of aarch64-linux are not for this instance
-    ✗ 1 failed to evaluate, 1 failed, 1 not built as what they need failed, 1 built, 1 already there
+    ✗ 1 failed to evaluate, 1 failed, 1 with a failed dependency, 1 built, 1 already there
     ");
     let page = report::html(&run);
     assert!(
