@@ -28,6 +28,7 @@ demo-check: setup ## Run the same without a person, and end
 test: setup lint test-rust test-python test-e2e ## Everything that CI checks
 
 lint: setup ## Formatting, lints and types
+	.ci/check-nix
 	cargo fmt --all --check
 	cargo clippy --quiet --workspace --all-targets -- -D warnings
 	ruff check --quiet
