@@ -11,6 +11,9 @@ from twisted.python import log
 
 from buildbot_nix.errors import BuildbotNixError
 
+#: Seconds until the next try of a poll that came while the master was being (re)configured.
+RETRY_SECONDS = 0.5
+
 
 class HeadPoller(GitPoller):
     """A GitPoller that makes one change of what a branch now is, however many commits were
@@ -61,6 +64,12 @@ class HeadPoller(GitPoller):
 
     @async_to_deferred
     async def poll(self) -> None:  # type: ignore[override]
+        if self.master.initLock.locked:
+            # Pollers are started before the schedulers listen, and a change that no scheduler
+            # sees is never built. Waiting for the lock here could last for ever: the master may
+            # hold it while it waits for this poll.
+            self.master.reactor.callLater(RETRY_SECONDS, self.doPoll)
+            return
         try:
             if self.lastRev is None:
                 self.lastRev = await self.getState("lastRev", {})
