@@ -67,7 +67,7 @@ class Bench:
         instance.env["BENCH_PROBE"] = str(self.probe)
         instance.env["PYTHONPATH"] = str(ROOT)
         instance.settings["eval_worker_count"] = 2
-        instance.command("init", instance.master_folder)
+        instance.prepare()
         config = instance.master_folder / "master.cfg"
         config.write_text(config.read_text() + "\nfrom bench.probe import install\ninstall(c)\n")
 
