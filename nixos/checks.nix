@@ -1,6 +1,6 @@
 # What `make test` does, as far as a build sandbox permits. It has no Nix store to build into and no
-# network, so tests/e2e, `make demo-check` and those of the Rust tests that run Nix (src/*/tests,
-# `mod nix`) are left to `make test`.
+# network, so tests/e2e, `make demo-check` and the Rust tests that run Nix (those in src/cli/tests that
+# are not named below) are left to `make test`.
 {
   lib,
   buildbot-nix,
@@ -89,6 +89,8 @@ in
     buildPhase = ''
       cargo fmt --all --check
       cargo clippy --frozen --workspace --all-targets -- -D warnings
+      # The exceptions are declared in Python.
+      export PYTHONPATH=$PWD
       cargo test --frozen --workspace --lib --bins --test settings --test settings_commands
     '';
     installPhase = "touch $out";
