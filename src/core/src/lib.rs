@@ -12,6 +12,7 @@
 //! [`nix`] holds the validated names, [`machine_line`] what the agent on a worker prints for the
 //! master. Modules are pure unless their text says that they run processes.
 
+pub mod agent;
 pub mod build;
 pub mod config;
 pub mod error;
