@@ -1,0 +1,1 @@
+"""Whole flows on real parts: Buildbot, git, Nix, PostgreSQL, a browser."""
