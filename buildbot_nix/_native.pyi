@@ -55,6 +55,8 @@ class Plan:
     worker_port: str
     #: Whether everyone may start, stop and rebuild.
     allow_control: bool
+    #: Evaluations at the same time on one machine.
+    concurrent_evaluations: int
     #: Seconds.
     eval_timeout: int
     build_timeout: int

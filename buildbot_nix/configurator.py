@@ -44,7 +44,7 @@ from buildbot_nix._native import (
     load_plan,
 )
 from buildbot_nix.errors import BuildbotNixError, ConfigError
-from buildbot_nix.feed import Feeds
+from buildbot_nix.machines import Machines
 from buildbot_nix.poller import HeadPoller, heads_only
 from buildbot_nix.secrets import SettingsSecrets
 from buildbot_nix.steps.build import BuildAttribute
@@ -148,8 +148,7 @@ class Materialiser:
             logEnviron=False,
             **git_credentials(project.git_secrets),
         )
-        evaluate = EvaluateFlake(self.plan, project, locks=self.accesses(row))
-        return BuildFactory([checkout, evaluate, BuildFlake()])
+        return BuildFactory([checkout, EvaluateFlake(self.plan, project), BuildFlake()])
 
     def build_steps(self, row: Builder) -> BuildFactory:
         project = self.projects[row.project]
@@ -217,7 +216,8 @@ class Materialiser:
 
     def services(self) -> list[Any]:
         slots = Counter(self.machines.values())
-        services: list[Any] = [Feeds(slots=dict(slots))]
+        evaluations = self.plan.concurrent_evaluations
+        services: list[Any] = [Machines(slots=dict(slots), evaluations=evaluations)]
         if self.plan.cancel_filters:
             filters = [
                 ([row.builder], SourceStampFilter(project_eq=row.project))

@@ -8,10 +8,7 @@ slots of a machine can take soon, one build of each run in turn.
 from __future__ import annotations
 
 from collections import deque
-from typing import ClassVar, Protocol
-
-from buildbot.util.service import BuildbotService
-from buildbot.util.twisted import async_to_deferred
+from typing import Protocol
 
 
 class Source(Protocol):
@@ -60,26 +57,3 @@ class Feed:
             if source.start_one():
                 self._requested += 1
                 self._sources.append(source)
-
-
-class Feeds(BuildbotService):
-    """The feeds of all machines, by name. A service, so that runs go on with the same feed when
-    the master is reconfigured."""
-
-    SERVICE_NAME: ClassVar[str] = "nix-feeds"
-
-    name = SERVICE_NAME
-
-    def checkConfig(self, slots: dict[str, int]) -> None:
-        pass
-
-    @async_to_deferred
-    async def reconfigService(self, slots: dict[str, int]) -> None:  # type: ignore[override]
-        await super().reconfigService()
-        self._feeds: dict[str, Feed] = getattr(self, "_feeds", {})
-        for machine, count in slots.items():
-            self.of(machine).set_slots(count)
-
-    def of(self, machine: str) -> Feed:
-        """The feed of a machine; one that has left the configuration keeps a slot."""
-        return self._feeds.setdefault(machine, Feed(1))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from buildbot.process.buildstep import BuildStep
-from buildbot.process.results import EXCEPTION, FAILURE, SUCCESS, WARNINGS
+from buildbot.process.results import CANCELLED, EXCEPTION, FAILURE, SUCCESS, WARNINGS
 from buildbot.util.twisted import async_to_deferred
+from twisted.internet import defer
 from twisted.python.failure import Failure
 
 from buildbot_nix._native import Plan, Project
+from buildbot_nix.admission import Place
 from buildbot_nix.agent import run_agent
-from buildbot_nix.feed import Feeds
+from buildbot_nix.feed import Feed
+from buildbot_nix.machines import Machines
 from buildbot_nix.steps.trigger import RunDriver
 
 #: Seconds that Buildbot waits longer than the agent before it ends an evaluation itself.
@@ -29,12 +32,25 @@ class EvaluateFlake(BuildStep):
         self._plan = plan
         self._project = project
         self._driver: RunDriver | None = None
+        self._place: Place | None = None
 
     @async_to_deferred
     async def run(self) -> int:
         assert self.build is not None and self.master is not None
-        feeds = self.master.service_manager.namedServices[Feeds.SERVICE_NAME]
-        feed = feeds.of(self.getProperty("nix_machine"))
+        machine = Machines.find(self.master, self.getProperty("nix_machine"))
+        self._place = machine.admission.enter(self._project.name)
+        self.updateSummary()
+        try:
+            await self._place
+        except defer.CancelledError:
+            return CANCELLED
+        try:
+            return await self._evaluate(machine.feed)
+        finally:
+            machine.admission.leave()
+
+    async def _evaluate(self, feed: Feed) -> int:
+        assert self.build is not None and self.master is not None
         driver = RunDriver(self.build, self.master, self._plan, self._project, feed)
         driver.attach()
         driver.on_progress = self.updateSummary
@@ -63,9 +79,12 @@ class EvaluateFlake(BuildStep):
 
     @async_to_deferred
     async def interrupt(self, reason: str | Failure) -> None:
+        # First, so that the end of waiting counts as a stop.
+        await super().interrupt(reason)
         if self._driver is not None:
             self._driver.cancel("the evaluation was stopped")
-        await super().interrupt(reason)
+        elif self._place is not None:
+            self._place.cancel()
 
     def getCurrentSummary(self) -> dict[str, str]:
         return {"step": self._text()}
@@ -78,7 +97,7 @@ class EvaluateFlake(BuildStep):
 
     def _text(self) -> str:
         if self._driver is None:
-            return "waiting"
+            return "waiting for other evaluations"
         run = self._driver.run
         parts = [f"{run.jobs} attributes"]
         if run.evaluation_failures:

@@ -90,6 +90,11 @@ impl Plan {
     }
 
     #[getter]
+    fn concurrent_evaluations(&self) -> u32 {
+        self.plan().evaluation.concurrent
+    }
+
+    #[getter]
     fn build_timeout(&self) -> u64 {
         self.plan().building.timeout
     }

@@ -61,7 +61,7 @@ pub struct EvaluationSettings {
     pub timeout: u64,
     /// One attribute, seconds.
     pub attribute_timeout: u64,
-    /// Evaluations at the same time, of all projects.
+    /// Evaluations at the same time on one machine, of all projects.
     pub concurrent: u32,
 }
 

@@ -10,8 +10,6 @@ use super::{
     identify,
 };
 
-/// Lock that an evaluation holds.
-const EVAL_LOCK: &str = "nix-eval";
 /// Lock that the build of an attribute holds.
 const BUILD_LOCK: &str = "nix-build";
 /// Buildbot's web interface shows "Buildbot" instead of anything longer.
@@ -58,7 +56,7 @@ pub fn master_plan(
             user: settings.gcroots_user.clone(),
         },
         branch_rules: settings.branches.clone(),
-        locks: lock_plans(settings, workers.len()),
+        locks: vec![build_lock(workers.len())],
         workers,
         builders: projects.iter().flat_map(builder_plans).collect(),
         schedulers: projects.iter().flat_map(scheduler_plans).collect(),
@@ -101,6 +99,7 @@ fn settings_notices(settings: &Settings, projects: &[Identified]) -> Vec<Notice>
 fn evaluation_plan(settings: &Settings) -> EvaluationPlan {
     EvaluationPlan {
         engine: settings.evaluation.engine,
+        concurrent: settings.evaluation.concurrent,
         worker_count: settings.evaluation.worker_count,
         max_memory_mib: settings.evaluation.max_memory_size,
         timeout: settings.evaluation.timeout,
@@ -125,16 +124,13 @@ fn worker_plans(settings: &Settings, entries: &[WorkerEntry]) -> Vec<WorkerPlan>
     remote.chain(local).collect()
 }
 
-fn lock_plans(settings: &Settings, workers: usize) -> Vec<LockPlan> {
-    let lock = |name: &str, max_count: u32| LockPlan {
-        name: name.to_owned(),
+/// As many builds as there are workers, over all projects: a worker takes one of each.
+fn build_lock(workers: usize) -> LockPlan {
+    LockPlan {
+        name: BUILD_LOCK.to_owned(),
         // Buildbot wants at least one, also in a plan without workers.
-        max_count: max_count.max(1),
-    };
-    vec![
-        lock(EVAL_LOCK, settings.evaluation.concurrent),
-        lock(BUILD_LOCK, u32::try_from(workers).unwrap_or(u32::MAX)),
-    ]
+        max_count: u32::try_from(workers).unwrap_or(u32::MAX).max(1),
+    }
 }
 
 fn project_plan(row: &Identified, secrets: &mut BTreeMap<String, SecretPlan>) -> ProjectPlan {
@@ -179,7 +175,7 @@ fn git_secrets(project: &Project, secrets: &mut BTreeMap<String, SecretPlan>) ->
 }
 
 fn builder_plans(project: &ProjectPlan) -> [BuilderPlan; 2] {
-    let builder = |kind, word: &str, lock: &str, description: String| {
+    let builder = |kind, word: &str, lock: Option<&str>, description: String| {
         let mut tags = vec![word.to_owned(), project.buildbot_name.clone()];
         // Buildbot refuses a tag that occurs twice.
         tags.dedup();
@@ -188,7 +184,7 @@ fn builder_plans(project: &ProjectPlan) -> [BuilderPlan; 2] {
             kind,
             project: project.name.clone(),
             builddir: format!("{}-{word}", project.id),
-            locks: vec![lock.to_owned()],
+            locks: lock.into_iter().map(str::to_owned).collect(),
             tags,
             description,
             collapse_requests: kind == BuilderKind::Eval,
@@ -199,13 +195,13 @@ fn builder_plans(project: &ProjectPlan) -> [BuilderPlan; 2] {
         builder(
             BuilderKind::Eval,
             "nix-eval",
-            EVAL_LOCK,
+            None,
             format!("Evaluates {url}"),
         ),
         builder(
             BuilderKind::Build,
             "nix-build",
-            BUILD_LOCK,
+            Some(BUILD_LOCK),
             format!("Builds the attributes of {url}"),
         ),
     ]

@@ -50,11 +50,12 @@ fn facts(plan: &MasterPlan) -> String {
         Database::UrlFile(file) => format!("from file {}", file.reference()),
     };
     let systems: Vec<&str> = plan.systems.iter().map(System::as_str).collect();
-    let locks: Vec<String> = plan
+    let evaluations = format!("{} evaluations a machine", plan.evaluation.concurrent);
+    let locks = plan
         .locks
         .iter()
-        .map(|lock| format!("{} {}", lock.name, lock.max_count))
-        .collect();
+        .map(|lock| format!("{} {}", lock.max_count, lock.name));
+    let limits: Vec<String> = std::iter::once(evaluations).chain(locks).collect();
     let services: Vec<&str> = plan
         .services
         .iter()
@@ -77,7 +78,7 @@ fn facts(plan: &MasterPlan) -> String {
         ("Database", database),
         ("Controlled by", control.to_owned()),
         ("Systems", systems.join(", ")),
-        ("At once", locks.join(", ")),
+        ("At once", limits.join(", ")),
         ("gc roots of", roots.to_owned()),
         ("Services", services.join(", ")),
     ];

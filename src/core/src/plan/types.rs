@@ -69,6 +69,8 @@ pub enum Database {
 pub struct EvaluationPlan {
     /// Which evaluator.
     pub engine: Engine,
+    /// Evaluations at the same time on one machine, of all projects.
+    pub concurrent: u32,
     /// Evaluator processes of one evaluation; none = as the worker's machine allows.
     pub worker_count: Option<u32>,
     /// Memory of one evaluator process, MiB.

@@ -1,0 +1,52 @@
+"""What the workers of one machine share: its build slots and its memory for evaluations."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from buildbot.master import BuildMaster
+from buildbot.util.service import BuildbotService
+from buildbot.util.twisted import async_to_deferred
+
+from buildbot_nix.admission import Admission
+from buildbot_nix.feed import Feed
+
+
+class Machine:
+    """One machine; one that has left the configuration in mid-run keeps a slot."""
+
+    def __init__(self) -> None:
+        self.feed = Feed(1)
+        self.admission = Admission(1)
+
+
+class Machines(BuildbotService):
+    """All machines, by name. A service, so that runs go on with the same ones when the master is
+    reconfigured."""
+
+    SERVICE_NAME: ClassVar[str] = "nix-machines"
+
+    name = SERVICE_NAME
+
+    def checkConfig(self, slots: dict[str, int], evaluations: int) -> None:
+        pass
+
+    @async_to_deferred
+    async def reconfigService(  # type: ignore[override]
+        self, slots: dict[str, int], evaluations: int
+    ) -> None:
+        await super().reconfigService()
+        self._machines: dict[str, Machine] = getattr(self, "_machines", {})
+        for name, count in slots.items():
+            machine = self._of(name)
+            machine.feed.set_slots(count)
+            machine.admission.set_places(evaluations)
+
+    def _of(self, name: str) -> Machine:
+        return self._machines.setdefault(name, Machine())
+
+    @classmethod
+    def find(cls, master: BuildMaster, name: str) -> Machine:
+        """The machine called ``name``."""
+        service: Machines = master.service_manager.namedServices[cls.SERVICE_NAME]
+        return service._of(name)
