@@ -14,7 +14,8 @@ from pathlib import Path
 from tests.waiting import wait_until
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-BUILD = CHECKOUT / ".build"
+#: Where set-up put the tools; elsewhere if the checkout is read-only, as in the Nix store.
+BUILD = Path(os.environ.get("BUILDBOT_NIX_BUILD", CHECKOUT / ".build"))
 #: Where logs and screenshots are kept.
 ARTIFACTS = BUILD / "artifacts"
 #: What set-up has made, in the order of PATH: the native command goes before the console script.

@@ -87,7 +87,8 @@ mod tests {
         Python::attach(|python| {
             let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
             let path = python.import("sys").unwrap().getattr("path").unwrap();
-            path.call_method1("insert", (0, root)).unwrap();
+            path.call_method1("insert", (0, root.to_str().unwrap()))
+                .unwrap();
             work(python)
         })
     }
