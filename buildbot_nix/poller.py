@@ -101,7 +101,7 @@ class HeadPoller(GitPoller):
             project=self.project,
             repository=self.repourl,
             category=self.category,
-            properties={"event": ("push", "Change")},
+            properties={"event": "push"},
             src="git",
         )
 
