@@ -43,6 +43,7 @@ from buildbot_nix._native import (
     SchedulerKind,
     load_plan,
 )
+from buildbot_nix.database import database_config
 from buildbot_nix.errors import BuildbotNixError, ConfigError
 from buildbot_nix.machines import Machines
 from buildbot_nix.poller import HeadPoller, heads_only
@@ -89,7 +90,7 @@ class Materialiser:
             # All it does here: Buildbot accepts a configuration without builders, as a new master
             # has before its first repository.
             "multiMaster": not plan.builders,
-            "db": {"db_url": plan.db_url()},
+            "db": database_config(plan.db_url()),
             "protocols": {"pb": {"port": plan.worker_port}},
             "www": {"port": plan.port, "plugins": {}, **self.authorisation()},
             "projects": [self.project(project) for project in plan.projects],
