@@ -6,6 +6,7 @@ use buildbot_nix_core::build::Terminal;
 use buildbot_nix_core::error::Error;
 use buildbot_nix_core::eval::{Event, Summary};
 use buildbot_nix_core::machine_line::{CacheStatus, Failed, Job, Line, Skipped, Start};
+use buildbot_nix_core::nix::System;
 
 use super::Printer;
 
@@ -138,7 +139,7 @@ pub(super) fn summary_text(summary: &Summary) -> String {
 }
 
 fn start_text(start: &Start) -> String {
-    let systems: Vec<&str> = start.systems.iter().map(|system| system.as_str()).collect();
+    let systems: Vec<&str> = start.systems.iter().map(System::as_str).collect();
     let systems = match systems.as_slice() {
         [] => "all systems".to_owned(),
         systems => systems.join(", "),

@@ -33,7 +33,7 @@ The flake's `nixConfig` is ignored and its lock file is used as it is. Nix's exp
 /// Every attribute below the evaluated one ends in a result: a derivation, or an error of its
 /// own. Nothing is built, except what the evaluation itself imports.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = EXAMPLES)]
+#[command(after_long_help = EXAMPLES, args_override_self = true)]
 pub(crate) struct Arguments {
     /// The flake, and the attribute whose children are to be built [default: .#checks]
     #[arg(value_name = "FLAKE[#ATTRIBUTE]", conflicts_with = "checkout")]

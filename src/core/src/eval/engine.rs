@@ -160,8 +160,8 @@ fn jobs_command(request: &Request, flake: &Flake, workers: usize) -> JobsCommand
 fn setup(request: &Request, flake: &Flake) -> Setup {
     let mut command = CommandSpec::new("nix").args(["repl"]).args(OPTIONS).args([
         "--pure-eval",
+        // A lock file that lacks something is an error, not completed in passing.
         "--no-update-lock-file",
-        "--no-write-lock-file",
     ]);
     if request.show_trace {
         command = command.args(["--show-trace"]);

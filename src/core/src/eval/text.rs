@@ -33,34 +33,35 @@ pub(super) fn error_text(message: &str) -> String {
     cut(without_typed_in(message).trim_end())
 }
 
-/// A trace has one paragraph a frame. Those that show what was typed into the evaluator tell
-/// nothing about the flake.
+/// What was typed into the evaluator tells nothing about the flake. A place in it is shown as a
+/// line with the position and lines with the code around it; below a heading of its own it is a
+/// frame of the trace, which ends with an empty line.
 fn without_typed_in(message: &str) -> String {
     if !message.contains(TYPED_IN) {
         return message.to_owned();
     }
-    let is_ours = |paragraph: &&str| {
-        let mut lines = paragraph.lines().map(str::trim_start);
-        // The first paragraph begins with a line `error:` of its own.
-        let first = lines.next();
-        let frame = if first == Some("error:") {
-            lines.next()
-        } else {
-            first
-        };
-        frame.is_some_and(|frame| frame.starts_with('…'))
-            && lines
-                .next()
-                .is_some_and(|place| place.starts_with(TYPED_IN))
-    };
-    let paragraphs: Vec<&str> = message.split("\n\n").filter(|it| !is_ours(it)).collect();
-    let text = paragraphs.join("\n\n");
-    let is_headless = message.starts_with("error:") && !text.trim_start().starts_with("error:");
-    if is_headless {
-        format!("error:\n{text}")
-    } else {
-        text
+    let mut kept: Vec<&str> = Vec::new();
+    let mut lines = message.lines().peekable();
+    while let Some(line) = lines.next() {
+        if !line.trim_start().starts_with(TYPED_IN) {
+            kept.push(line);
+            continue;
+        }
+        while lines.next_if(|line| is_code(line)).is_some() {}
+        if kept
+            .pop_if(|last| last.trim_start().starts_with('…'))
+            .is_some()
+        {
+            lines.next_if(|line| line.is_empty());
+        }
     }
+    kept.join("\n")
+}
+
+/// Whether `line` shows code: its number or nothing, a bar, and the code or a pointer into it.
+fn is_code(line: &str) -> bool {
+    let number = |character: char| character.is_ascii_digit() || character == ' ';
+    line.starts_with(' ') && line.trim_start_matches(number).starts_with('|')
 }
 
 /// `text` without its middle if it is too long for a machine line.
@@ -118,8 +119,9 @@ mod tests {
 
     #[test]
     fn an_error_that_is_itself_in_typed_in_text_stays() {
-        let message = "error: undefined variable 'x'\n       at «string»:1:1:";
-        assert_eq!(error_text(message), message);
+        let message = "error: attribute 'x' missing\n       at «string»:1:1:\n            \
+            1| a.x\n             | ^";
+        assert_eq!(error_text(message), "error: attribute 'x' missing");
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub(super) struct Session<'a> {
     is_loaded: bool,
     /// Memory when last looked at, in MiB.
     memory: u64,
-    /// Whether nothing was evaluated in this process before.
+    /// Whether nothing of weight was evaluated in this process before.
     pub(super) is_fresh: bool,
 }
 
@@ -124,7 +124,8 @@ impl<'a> Session<'a> {
             .send(&request::children(id, position, first, count));
         let mut is_fresh = self.is_fresh;
         let end = self.listen(id, Some(limit), &mut |index, item| {
-            is_fresh = false;
+            // To look at the names in a set costs next to nothing.
+            is_fresh &= matches!(item, Item::Set(_));
             found(index, item);
         });
         self.is_fresh = is_fresh;

@@ -1,0 +1,326 @@
+//! `buildbot-nix eval` when the whole of it cannot work, or is stopped.
+
+#![cfg(target_os = "linux")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests, which clippy does not see as such"
+)]
+
+mod evaluation;
+
+use std::io::Read as _;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use evaluation::{Checkout, Evaluated};
+
+/// Checks that the evaluation failed as a whole by fault of the flake, with that message.
+fn assert_fatal(evaluated: &Evaluated, expected: &str) {
+    let (message, _) = evaluated.fatal();
+    assert!(message.contains(expected), "{evaluated:#?}");
+    assert_eq!(evaluated.code, Some(1), "{evaluated:#?}");
+    assert!(evaluated.log.contains(expected), "{evaluated:#?}");
+}
+
+fn with_flake(flake: &str) -> Checkout {
+    let checkout = Checkout::empty();
+    checkout.write("flake.nix", flake);
+    checkout
+}
+
+#[test]
+fn flakes_that_are_wrong() {
+    for (flake, expected) in [
+        ("{ outputs = _: { checks = { }; }", "syntax error"),
+        ("{ outputs = _: throw \"outer\"; }", "error: outer"),
+        ("{ outputs = _: { }; }", "has no attribute `checks`"),
+        (
+            "{ outputs = _: { checks = throw \"whole\"; }; }",
+            "error: whole",
+        ),
+        (
+            "{ outputs = _: { builtins = { }; checks = { }; }; }",
+            "it has an output called `builtins`",
+        ),
+        (
+            "{ inputs.x.url = \"path:/no/such/folder\"; outputs = { x, ... }: { }; }",
+            "lock",
+        ),
+    ] {
+        assert_fatal(&with_flake(flake).evaluate(&[]), expected);
+    }
+}
+
+#[test]
+fn attributes_that_are_no_sets() {
+    for (attribute, expected) in [
+        ("package", "`package` of `"),
+        ("number", "is of type int, not a set of derivations"),
+        ("nothing.like.this", "has no attribute `nothing.like.this`"),
+        (
+            "checks.x86_64-linux.b",
+            "has no attribute `checks.x86_64-linux.b`",
+        ),
+        ("not plain", "its first part is no plain identifier"),
+    ] {
+        let checkout = Checkout::of("systems").with_attribute(attribute);
+        assert_fatal(&checkout.evaluate(&[]), expected);
+    }
+}
+
+#[test]
+fn checkouts_without_a_flake() {
+    let checkout = Checkout::empty();
+    assert_fatal(&checkout.evaluate(&[]), "the repository has no `flake.nix`");
+    checkout.write(
+        "buildbot-nix.toml",
+        "flake_dir = 'nix'\nlock_file = 'x.lock'",
+    );
+    assert_fatal(
+        &checkout.evaluate(&[]),
+        "the repository has no `flake.nix` in `nix`",
+    );
+    checkout.write("nix/flake.nix", "{ }");
+    let evaluated = checkout.evaluate(&[]);
+    assert_fatal(&evaluated, "the repository has no lock file `x.lock`");
+    assert!(evaluated.fatal().1.unwrap().contains("`lock_file`"));
+}
+
+#[test]
+fn a_lock_file_of_another_name() {
+    let checkout = Checkout::empty();
+    // A space in its name would have to be escaped, and this is no test of that.
+    let dependency = tempfile::tempdir().unwrap();
+    let flake = "{ outputs = _: { name = \"from-input\"; }; }";
+    std::fs::write(dependency.path().join("flake.nix"), flake).unwrap();
+    checkout.write(
+        "flake.nix",
+        &format!(
+            r#"{{
+                inputs.dependency.url = "path:{}";
+                outputs = {{ dependency, ... }}: {{
+                    checks.x86_64-linux.a = derivation {{
+                        inherit (dependency) name;
+                        system = "x86_64-linux";
+                        builder = "/bin/sh";
+                    }};
+                }};
+            }}"#,
+            dependency.path().display()
+        ),
+    );
+    let status = Command::new("nix")
+        .args(["--extra-experimental-features", "nix-command flakes"])
+        .args(["flake", "lock", "--output-lock-file", "other.lock"])
+        .arg(format!("path:{}", checkout.path().display()).replace(' ', "%20"))
+        .current_dir(checkout.path())
+        .stderr(Stdio::null())
+        .status();
+    assert!(status.unwrap().success());
+
+    // The lock file is not completed in passing, because then two evaluations of the same commit
+    // could see different inputs.
+    assert_fatal(&checkout.evaluate(&[]), "lock");
+    checkout.write("buildbot-nix.toml", "lock_file = 'other.lock'");
+    let evaluated = checkout.evaluate(&[]);
+    evaluated.assert_complete();
+    assert_eq!(evaluated.job("x86_64-linux\na").name, "from-input");
+}
+
+#[test]
+fn without_nix_it_is_the_machines_fault() {
+    let checkout = Checkout::of("systems");
+    let empty = tempfile::tempdir().unwrap();
+    let output = checkout.command(&[]).env("PATH", empty.path()).output();
+    let evaluated = Evaluated::from_output(output.unwrap());
+    let (message, hint) = evaluated.fatal();
+    assert!(message.starts_with("cannot run `nix`: "), "{message}");
+    assert_eq!(hint, Some("install a recent Nix and put it on PATH"));
+    assert_eq!(evaluated.code, Some(3));
+
+    let evaluated = checkout.evaluate(&["--engine", "nix-eval-jobs"]);
+    assert_eq!(evaluated.code, Some(3), "{evaluated:#?}");
+    assert_eq!(evaluated.fatal().0, "cannot run `nix-eval-jobs --version`");
+}
+
+#[test]
+fn a_crash_ends_one_attribute() {
+    let evaluated = Checkout::of("hard")
+        .with_attribute("crash")
+        .evaluate(&["--workers", "1"]);
+    evaluated.assert_complete();
+    assert_eq!(evaluated.job_names(), ["a", "z"]);
+    assert!(
+        evaluated.failure().starts_with("the evaluator ended with "),
+        "{evaluated:#?}"
+    );
+}
+
+#[test]
+fn an_attribute_that_takes_too_long_fails_alone() {
+    let evaluated = Checkout::of("hard").with_attribute("endless").evaluate(&[
+        "--attribute-timeout",
+        "1",
+        "--workers",
+        "1",
+    ]);
+    evaluated.assert_complete();
+    assert_eq!(evaluated.job_names(), ["z"]);
+    assert_eq!(
+        evaluated.failure(),
+        "the evaluation was stopped after 1 s, the limit for one attribute \
+         (`--attribute-timeout`)"
+    );
+}
+
+#[test]
+fn an_attribute_that_needs_too_much_memory_fails_alone() {
+    let evaluated = Checkout::of("hard").with_attribute("large").evaluate(&[
+        "--max-memory",
+        "400",
+        "--workers",
+        "1",
+    ]);
+    evaluated.assert_complete();
+    assert_eq!(evaluated.job_names(), ["a", "z"]);
+    assert!(
+        evaluated.failure().contains("the limit is 400 MiB"),
+        "{evaluated:#?}"
+    );
+}
+
+#[test]
+fn a_whole_evaluation_that_takes_too_long_ends() {
+    let checkout = Checkout::of("hard").with_attribute("endless");
+    let evaluated = checkout.evaluate(&["--timeout", "1"]);
+    assert_fatal(
+        &evaluated,
+        "the evaluation was stopped because it took too long",
+    );
+    assert_eq!(evaluators(&checkout), []);
+}
+
+#[test]
+fn an_evaluator_killed_from_outside_costs_one_attribute() {
+    let checkout = Checkout::of("hard").with_attribute("endless");
+    let running = checkout
+        .command(&["--workers", "1", "--attribute-timeout", "20"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let evaluator = wait_for_evaluation(&checkout);
+    kill_process(evaluator, Signal::KILL).unwrap();
+    let evaluated = Evaluated::from_output(running.unwrap().wait_with_output().unwrap());
+    evaluated.assert_complete();
+    assert_eq!(evaluated.job_names(), ["z"]);
+    assert!(
+        evaluated
+            .failure()
+            .starts_with("the evaluator ended with signal 9 (SIGKILL)"),
+        "{evaluated:#?}"
+    );
+}
+
+#[test]
+fn a_victim_of_the_memory_of_others_gets_a_second_chance() {
+    let checkout = Checkout::of("hard").with_attribute("late");
+    let running = checkout
+        .command(&["--workers", "1", "--attribute-timeout", "20"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let first = wait_for_evaluation(&checkout);
+    kill_process(first, Signal::KILL).unwrap();
+    wait_until(|| evaluators(&checkout).iter().any(|pid| *pid != first));
+    let second = wait_for_evaluation(&checkout);
+    kill_process(second, Signal::KILL).unwrap();
+    let evaluated = Evaluated::from_output(running.unwrap().wait_with_output().unwrap());
+    evaluated.assert_complete();
+    assert_eq!(evaluated.job_names(), ["a"]);
+    assert!(evaluated.failure().contains("SIGKILL"), "{evaluated:#?}");
+}
+
+#[test]
+fn a_signal_stops_it_and_leaves_nothing_behind() {
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+        let checkout = Checkout::of("hard").with_attribute("endless");
+        let mut command = checkout.command(&[]);
+        // As a Buildbot worker does: a group of its own for the command.
+        command.process_group(0);
+        let running = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        wait_for_evaluation(&checkout);
+        let agent = Pid::from_raw(i32::try_from(running.id()).unwrap()).unwrap();
+        let begun = Instant::now();
+        kill_process(agent, signal).unwrap();
+        let evaluated = Evaluated::from_output(running.wait_with_output().unwrap());
+        assert!(begun.elapsed() < Duration::from_secs(5));
+        assert_eq!(evaluated.code, Some(4), "{evaluated:#?}");
+        assert_eq!(evaluated.fatal().0, "stopped");
+        assert_eq!(evaluators(&checkout), []);
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_it() {
+    let checkout = Checkout::of("odd");
+    let mut running = checkout
+        .command(&[])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(running.stdout.take());
+    let mut log = String::new();
+    running
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut log)
+        .unwrap();
+    assert!(!log.contains("panicked"), "{log}");
+    assert_eq!(running.wait().unwrap().code(), Some(4));
+}
+
+/// Processes that have the checkout in their command line, other than buildbot-nix.
+fn evaluators(checkout: &Checkout) -> Vec<Pid> {
+    let name = checkout.path().file_name().unwrap().to_str().unwrap();
+    let name = name.replace(' ', "%20");
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let evaluators = processes.filter_map(|process| {
+        let command = std::fs::read(process.path().join("cmdline")).ok()?;
+        let is_evaluator = String::from_utf8_lossy(&command).contains(&name);
+        is_evaluator.then(|| Pid::from_raw(process.file_name().to_str()?.parse().ok()?))?
+    });
+    evaluators.collect()
+}
+
+/// Waits until an evaluator has worked for a while, and is in an attribute that does not end.
+fn wait_for_evaluation(checkout: &Checkout) -> Pid {
+    let mut found = None;
+    wait_until(|| {
+        found = evaluators(checkout).into_iter().find(|pid| {
+            // Ticks of user time; loading a flake takes a tenth of that.
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
+            let ticks = fields.split_ascii_whitespace().nth(11);
+            ticks.is_some_and(|ticks| ticks.parse::<u64>().unwrap() > 50)
+        });
+        found.is_some()
+    });
+    found.unwrap()
+}
+
+fn wait_until(mut done: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !done() {
+        assert!(begun.elapsed() < Duration::from_secs(30));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
