@@ -9,12 +9,13 @@
 //! | build | [`build`] | one job → realise, gc root → outcome |
 //! | report | [`report`] | outcomes → summary, failures first |
 //!
-//! [`nix`] holds the validated names, [`machine_line`] what the agent on a worker prints for the
+//! [`nix`] holds the validated names, [`daemon`] asks Nix's daemon, [`machine_line`] what the agent on a worker prints for the
 //! master. Modules are pure unless their text says that they run processes.
 
 pub mod agent;
 pub mod build;
 pub mod config;
+pub mod daemon;
 pub mod error;
 pub mod eval;
 pub mod graph;

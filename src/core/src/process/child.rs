@@ -1,4 +1,6 @@
 use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{ChildStderr, ChildStdin, ChildStdout, ExitStatus, Stdio};
 use std::sync::mpsc;
@@ -60,6 +62,25 @@ impl Child {
             process,
             status: None,
         })
+    }
+
+    /// Starts `command` with one end of a socket as both its stdin and its stdout. The other end
+    /// is ours; unlike pipes it has time-outs.
+    pub fn spawn_on_socket(command: &CommandSpec) -> Result<(Self, UnixStream), Error> {
+        let failed = |error| Error::io("run", command.program(), error);
+        let (ours, theirs) = UnixStream::pair().map_err(failed)?;
+        let process = command
+            .command()
+            .stdin(OwnedFd::from(theirs.try_clone().map_err(failed)?))
+            .stdout(OwnedFd::from(theirs))
+            .stderr(Stream::Null)
+            .spawn()
+            .map_err(failed)?;
+        let child = Self {
+            process,
+            status: None,
+        };
+        Ok((child, ours))
     }
 
     /// Process number.
@@ -299,6 +320,18 @@ mod tests {
         let mut rest = String::new();
         stdout.read_to_string(&mut rest).unwrap();
         assert_eq!(rest, "");
+    }
+
+    #[test]
+    fn a_socket_is_both_ends_of_the_program() {
+        let (_child, mut socket) = Child::spawn_on_socket(&shell("read a; echo $a $a")).unwrap();
+        socket
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .unwrap();
+        socket.write_all(b"x\n").unwrap();
+        let mut said = String::new();
+        socket.read_to_string(&mut said).unwrap();
+        assert_eq!(said, "x x\n");
     }
 
     #[test]

@@ -1,0 +1,164 @@
+//! The client against a real daemon on a socket of its own. Nix is taken from PATH.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on has failed"
+)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use buildbot_nix_core::daemon::Client;
+use buildbot_nix_core::nix::{DrvPath, StorePath};
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// A `nix-daemon` in a folder.
+struct Daemon {
+    folder: tempfile::TempDir,
+    process: Child,
+}
+
+impl Daemon {
+    fn start(config: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let process = Command::new("nix-daemon")
+            .env("NIX_DAEMON_SOCKET_PATH", folder.path().join("socket"))
+            .env("NIX_CONFIG", config)
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("these tests need Nix on PATH, see `make test`");
+        let daemon = Self { folder, process };
+        let begun = Instant::now();
+        while !daemon.socket().exists() {
+            assert!(begun.elapsed() < LIMIT, "the daemon makes no socket");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        daemon
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.folder.path().join("socket")
+    }
+
+    fn client(&self) -> Client {
+        Client::connect(&self.socket(), LIMIT).unwrap()
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn nix(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {words}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// Two derivations that no store has seen before; the second needs the first.
+fn instantiate() -> [DrvPath; 2] {
+    let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let expression = format!(
+        r#"let
+          mk = name: text: derivation {{
+            inherit name; system = builtins.currentSystem; builder = "/bin/sh";
+            args = [ "-c" "echo ${{text}} > $out" ];
+          }};
+          first = mk "first" "{}-{}";
+        in [ first (mk "second" "${{first}}") ]"#,
+        std::process::id(),
+        time.as_nanos()
+    );
+    let printed = nix(Command::new("nix-instantiate").args(["--expr", &expression]));
+    let mut drvs = printed.lines().map(|line| line.parse().unwrap());
+    [drvs.next().unwrap(), drvs.next().unwrap()]
+}
+
+fn output(drv: &DrvPath) -> StorePath {
+    let printed = nix(Command::new("nix-store").args(["--query", "--outputs", drv.as_str()]));
+    printed.parse().unwrap()
+}
+
+fn store_path(drv: &DrvPath) -> StorePath {
+    drv.as_str().parse().unwrap()
+}
+
+fn realise(drv: &DrvPath) {
+    nix(Command::new("nix-store").args(["--realise", drv.as_str()]));
+}
+
+#[test]
+fn what_is_built_is_valid_and_no_longer_missing() {
+    let daemon = Daemon::start("substituters =");
+    let mut client = daemon.client();
+    let [first, second] = instantiate();
+    let outputs = [&first, &second].map(output);
+    let paths = [&outputs[0], &outputs[1], &store_path(&first)];
+    assert_eq!(
+        client.valid_paths(&paths).unwrap(),
+        [store_path(&first)].into()
+    );
+    let both = [first.clone(), second.clone()];
+    let missing = client.missing(&both, LIMIT).unwrap();
+    assert_eq!(missing.will_build, [&first, &second].map(store_path).into());
+    assert!(missing.will_substitute.is_empty() && missing.unknown.is_empty());
+
+    realise(&first);
+    assert_eq!(client.valid_paths(&paths).unwrap().len(), 2);
+    let missing = client.missing(&both, LIMIT).unwrap();
+    assert_eq!(missing.will_build, [store_path(&second)].into());
+}
+
+#[test]
+fn a_derivation_that_is_gone_is_unknown() {
+    let daemon = Daemon::start("substituters =");
+    let gone: DrvPath = format!("/nix/store/{:032}-gone.drv", 0).parse().unwrap();
+    let missing = daemon
+        .client()
+        .missing(std::slice::from_ref(&gone), LIMIT)
+        .unwrap();
+    assert_eq!(missing.unknown, [store_path(&gone)].into());
+    assert!(daemon.client().valid_paths(&[]).unwrap().is_empty());
+}
+
+#[test]
+fn what_a_substituter_has_is_fetched_even_beside_one_that_does_not_work() {
+    let cache = tempfile::tempdir().unwrap();
+    let cache_url = format!("file://{}", cache.path().display());
+    let [first, second] = instantiate();
+    realise(&first);
+    nix(Command::new("nix")
+        .args(["--extra-experimental-features", "nix-command"])
+        .args(["copy", "--to", &cache_url, output(&first).as_str()]));
+    nix(Command::new("nix-store").args(["--delete", output(&first).as_str()]));
+
+    // Nothing listens on port 1.
+    for substituters in [cache_url.clone(), format!("http://127.0.0.1:1 {cache_url}")] {
+        let daemon = Daemon::start(&format!(
+            "substituters = {substituters}\nrequire-sigs = false\nconnect-timeout = 1\ndownload-attempts = 1"
+        ));
+        let mut client = daemon.client();
+        let both = [first.clone(), second.clone()];
+        let missing = client.missing(&both, LIMIT).unwrap();
+        assert_eq!(missing.will_build, [store_path(&second)].into());
+        assert_eq!(missing.will_substitute, [output(&first)].into());
+    }
+}
+
+#[test]
+fn the_program_takes_the_place_of_a_daemon() {
+    // Only with Nix's own defaults: no socket at the usual place is needed.
+    assert!(Path::new("/nix/store").exists(), "there is a store");
+    let mut client = Client::open().unwrap();
+    let [first, _] = instantiate();
+    let valid = client.valid_paths(&[&store_path(&first)]).unwrap();
+    assert_eq!(valid, [store_path(&first)].into());
+}
