@@ -11,8 +11,9 @@ mod evaluation;
 use std::io::Read as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use buildbot_nix_core::eval::host_system;
 use rustix::process::{Pid, Signal, kill_process};
 
 use evaluation::{Checkout, Evaluated};
@@ -265,6 +266,68 @@ fn a_signal_stops_it_and_leaves_nothing_behind() {
         assert_eq!(evaluated.fatal().0, "stopped");
         assert_eq!(evaluators(&checkout), []);
     }
+}
+
+/// A checkout whose evaluation has to build what no store has seen before.
+fn with_imports(attribute: &str) -> (Checkout, String) {
+    let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let salt = format!("imports-{}-{}", std::process::id(), time.as_nanos());
+    let checkout = Checkout::of("imports").with_attribute(attribute);
+    let file = checkout.path().join("flake.nix");
+    let flake = std::fs::read_to_string(&file).unwrap();
+    let system = host_system().unwrap();
+    let flake = flake
+        .replace("SALT", &salt)
+        .replace("SYSTEM", system.as_str());
+    std::fs::write(file, flake.replace("x86_64-linux", system.as_str())).unwrap();
+    (checkout, salt)
+}
+
+#[test]
+fn what_an_evaluation_imports_is_built_once() {
+    let (checkout, _) = with_imports("checks");
+    let evaluated = checkout.evaluate(&["--systems", "all"]);
+    evaluated.assert_complete();
+    let names: Vec<&str> = evaluated.jobs().map(|job| job.name.as_str()).collect();
+    assert_eq!(names, ["imported"]);
+    assert!(
+        evaluated.failure().contains("import-fails"),
+        "{evaluated:#?}"
+    );
+    // Not again for the sake of a better error.
+    let words = evaluated.log.matches("\nthe last words\n").count();
+    assert_eq!(words, 1, "{evaluated:#?}");
+    assert_eq!(
+        evaluated.log.matches("building '").count(),
+        2,
+        "{evaluated:#?}"
+    );
+}
+
+#[test]
+fn builders_of_an_evaluation_end_with_it() {
+    let (checkout, salt) = with_imports("slow");
+    let running = checkout
+        .command(&["--systems", "all"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    wait_until(|| builders(&salt) > 0);
+    let agent = Pid::from_raw(i32::try_from(running.id()).unwrap()).unwrap();
+    kill_process(agent, Signal::TERM).unwrap();
+    let evaluated = Evaluated::from_output(running.wait_with_output().unwrap());
+    assert_eq!(evaluated.code, Some(4), "{evaluated:#?}");
+    wait_until(|| builders(&salt) == 0);
+}
+
+/// Number of processes with `salt` in their environment.
+fn builders(salt: &str) -> usize {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let environments = processes.filter_map(|it| std::fs::read(it.path().join("environ")).ok());
+    environments
+        .filter(|it| String::from_utf8_lossy(it).contains(salt))
+        .count()
 }
 
 #[test]

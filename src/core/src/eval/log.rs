@@ -26,6 +26,8 @@ pub(super) enum LogLine {
     Warning(String),
     /// What a program says about itself.
     Notice(String),
+    /// Something that takes time begins: a build, a download.
+    Activity(String),
     /// Anything else that people may want to see.
     Text(String),
     /// Nothing for people.
@@ -46,6 +48,7 @@ impl LogLine {
             Self::Error(text) => Self::Error(tail(text)),
             Self::Warning(text) => Self::Warning(tail(text)),
             Self::Notice(text) => Self::Notice(tail(text)),
+            Self::Activity(text) => Self::Activity(tail(text)),
             Self::Text(text) => Self::Text(tail(text)),
             Self::Nothing => Self::Nothing,
         }
@@ -90,7 +93,9 @@ fn from_wire(wire: &Wire) -> LogLine {
             level if level <= LEVEL_INFO => LogLine::Notice(clean(&wire.msg)),
             _ => LogLine::Nothing,
         },
-        "start" if wire.level <= LEVEL_INFO => text(&wire.text),
+        "start" if wire.level <= LEVEL_INFO && !wire.text.is_empty() => {
+            LogLine::Activity(clean(&wire.text))
+        }
         "result" if wire.kind == RESULT_BUILD_LOG_LINE => text(
             wire.fields
                 .first()
@@ -160,7 +165,7 @@ mod tests {
             ),
             (
                 r#"{"action":"start","id":1,"level":3,"parent":0,"text":"building 'x'","type":105}"#,
-                LogLine::Text("building 'x'".to_owned()),
+                LogLine::Activity("building 'x'".to_owned()),
             ),
             (
                 r#"{"action":"result","fields":["a line"],"id":1,"type":101}"#,

@@ -210,9 +210,10 @@ fn is_wanted(path: &AttrPath, selection: &Selection) -> bool {
 fn hear(line: LogLine, outlet: &Outlet<'_>) {
     match line {
         LogLine::Warning(text) => outlet.send(Found::Warning(text)),
-        LogLine::Error(text) | LogLine::Notice(text) | LogLine::Text(text) => {
-            outlet.send(Found::Text(text));
-        }
+        LogLine::Error(text)
+        | LogLine::Notice(text)
+        | LogLine::Activity(text)
+        | LogLine::Text(text) => outlet.send(Found::Text(text)),
         LogLine::Nothing => {}
     }
 }

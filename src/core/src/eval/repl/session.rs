@@ -29,12 +29,23 @@ pub(super) struct Session<'a> {
     held: Option<String>,
     /// Last words that are no message of Nix's log, e.g. of its handler for stack overflows.
     last_text: Option<String>,
-    is_muted: bool,
-    is_loaded: bool,
+    passed_on: PassedOn,
+    /// Whether something was built or fetched for the attribute in hand.
+    is_costly: bool,
     /// Memory when last looked at, in MiB.
     memory: u64,
     /// Whether nothing of weight was evaluated in this process before.
     pub(super) is_fresh: bool,
+}
+
+/// What an evaluator says beside its results, and who hears it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum PassedOn {
+    All,
+    /// While it loads the flake, a repl also tells that it is a repl.
+    AllButNotices,
+    /// What was said before, or what nobody asked for.
+    Nothing,
 }
 
 /// How a request ended.
@@ -84,13 +95,13 @@ impl<'a> Session<'a> {
             repl,
             held: None,
             last_text: None,
-            is_muted: false,
-            is_loaded: false,
+            passed_on: PassedOn::AllButNotices,
+            is_costly: false,
             memory: 0,
             is_fresh: true,
         };
         let end = session.listen(0, None, &mut |_, _| {});
-        session.is_loaded = true;
+        session.passed_on = PassedOn::All;
         Ok((session, end))
     }
 
@@ -135,10 +146,13 @@ impl<'a> Session<'a> {
     /// The error of an attribute that is known to have one, with nothing but the flake's own
     /// trace. `Err` if the evaluator did not survive.
     pub(super) fn explain(&mut self, path: &AttrPath) -> Result<Option<String>, End> {
-        if path.components().iter().map(String::len).sum::<usize>() > PATH_MAX {
+        // What was evaluated before costs nothing; what failed to build is built again.
+        let is_costly = std::mem::take(&mut self.is_costly);
+        let length: usize = path.components().iter().map(String::len).sum();
+        if is_costly || length > PATH_MAX {
             return Ok(None);
         }
-        self.is_muted = true;
+        self.passed_on = PassedOn::Nothing;
         let mut explanation = None;
         for part in Part::ALL {
             let id = self.repl.next_id();
@@ -153,13 +167,13 @@ impl<'a> Session<'a> {
                 end => return Err(end),
             }
         }
-        self.is_muted = false;
+        self.passed_on = PassedOn::All;
         Ok(explanation)
     }
 
     /// What the evaluator says from now on beside its results goes nowhere.
     pub(super) fn mute(&mut self) {
-        self.is_muted = true;
+        self.passed_on = PassedOn::Nothing;
     }
 
     /// Ends the process at once.
@@ -185,6 +199,7 @@ impl<'a> Session<'a> {
             match self.repl.wait(POLL) {
                 Waited::Reply(Reply::Item(index, item)) => {
                     self.release();
+                    self.is_costly = false;
                     since = Instant::now();
                     found(index, item);
                 }
@@ -237,25 +252,31 @@ impl<'a> Session<'a> {
                 self.release();
                 self.held = Some(text);
             }
-            LogLine::Warning(text) if !self.is_muted => self.outlet.send(Found::Warning(text)),
-            LogLine::Text(text) if !self.is_muted => {
+            LogLine::Activity(text) => {
+                self.is_costly = true;
+                self.pass_on(Found::Text(text));
+            }
+            LogLine::Warning(text) => self.pass_on(Found::Warning(text)),
+            LogLine::Text(text) => {
                 self.last_text = Some(text.clone());
-                self.outlet.send(Found::Text(text));
+                self.pass_on(Found::Text(text));
             }
-            // While it loads the flake, the repl only says that it is a repl.
-            LogLine::Notice(text) if !self.is_muted && self.is_loaded => {
-                self.outlet.send(Found::Text(text));
-            }
-            LogLine::Warning(_) | LogLine::Notice(_) | LogLine::Text(_) | LogLine::Nothing => {}
+            LogLine::Notice(_) if self.passed_on == PassedOn::AllButNotices => {}
+            LogLine::Notice(text) => self.pass_on(Found::Text(text)),
+            LogLine::Nothing => {}
         }
     }
 
     /// The held error belongs to nothing that failed: it is output.
     fn release(&mut self) {
-        if let Some(text) = self.held.take()
-            && !self.is_muted
-        {
-            self.outlet.send(Found::Text(text));
+        if let Some(text) = self.held.take() {
+            self.pass_on(Found::Text(text));
+        }
+    }
+
+    fn pass_on(&self, found: Found) {
+        if self.passed_on != PassedOn::Nothing {
+            self.outlet.send(found);
         }
     }
 }
