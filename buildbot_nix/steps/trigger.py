@@ -9,7 +9,15 @@ from buildbot.master import BuildMaster
 from buildbot.process.build import Build
 from buildbot.process.buildstep import BuildStep
 from buildbot.process.properties import Properties
-from buildbot.process.results import CANCELLED, EXCEPTION, FAILURE, SKIPPED, SUCCESS, WARNINGS
+from buildbot.process.results import (
+    CANCELLED,
+    EXCEPTION,
+    FAILURE,
+    RETRY,
+    SKIPPED,
+    SUCCESS,
+    WARNINGS,
+)
 from buildbot.util.twisted import async_to_deferred
 from twisted.internet import defer
 from twisted.python import log
@@ -97,7 +105,25 @@ class RunDriver:
         self.run.cancel()
         for request in list(self._requests.values()):
             self._cancel_request(request, reason)
+        self._cancel_what_is_given_back(reason).addErrback(
+            lambda failure: log.err(failure, "while cancelling a run")
+        )
         self._check_finished()
+
+    @async_to_deferred
+    async def _cancel_what_is_given_back(self, reason: str) -> None:
+        """A build whose worker is lost, or that runs when the master stops, ends by giving its
+        request back, to be built once more. The run would wait for that, and the master for the
+        run."""
+
+        def given_back(_: object, request: dict[str, Any]) -> None:
+            if request["buildrequestid"] in self._requests.values():
+                self._cancel_request(request["buildrequestid"], reason)
+
+        consumer = await self._master.mq.startConsuming(
+            given_back, ("buildrequests", None, "unclaimed")
+        )
+        self.finished.addBoth(lambda result: (consumer.stopConsuming(), result)[1])
 
     def start_one(self) -> bool:
         """Starts a ready build, see :class:`buildbot_nix.feed.Source`."""
@@ -210,6 +236,9 @@ class BuildFlake(BuildStep):
         await self.addHTMLLog("summary", driver.run.html())
         for attr, url in driver.failures:
             await self.addURL(f"{attr} failed", url)
+        if self.build is not None and self.build.results == RETRY:
+            # The worker is lost or the master stops: Buildbot starts all of it once more.
+            return RETRY
         return RESULTS[driver.run.finding]
 
     @async_to_deferred
