@@ -83,11 +83,21 @@ impl Run {
             let how = status.map_or("was killed".to_owned(), |status| {
                 format!("ended with status {status}")
             });
+            // What the agent says first is that it is there.
+            let (what, hint) = if self.start.is_some() {
+                (
+                    "before the evaluation was complete",
+                    "its output is in the log above; was the worker out of memory?",
+                )
+            } else {
+                (
+                    "before it began: is it on the worker's `PATH`?",
+                    "the worker's `buildbot-nix` has to be of the master's version",
+                )
+            };
             self.fatal = Some(Fatal {
-                message: format!("`buildbot-nix eval` {how} before the evaluation was complete"),
-                hint: Some(
-                    "its output is in the log above; was the worker out of memory?".to_owned(),
-                ),
+                message: format!("`buildbot-nix eval` {how} {what}"),
+                hint: Some(hint.to_owned()),
             });
         }
         self.evaluated = true;

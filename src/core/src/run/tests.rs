@@ -136,6 +136,16 @@ fn an_agent_that_vanishes_fails_the_run_but_not_its_jobs() {
 }
 
 #[test]
+fn an_agent_that_is_not_there_is_told_from_one_that_vanishes() {
+    let mut run = run_of([]);
+    run.end_of_evaluation(Some(1)).unwrap();
+    assert_eq!(
+        run.fatal().unwrap().message,
+        "`buildbot-nix eval` ended with status 1 before it began: is it on the worker's `PATH`?"
+    );
+}
+
+#[test]
 fn a_circle_ends_cancelled_instead_of_hanging() {
     let mut run = run_of([job("a", "a", CacheStatus::NotBuilt, &[])]);
     let Line::Job(mut circular) = job("b", "b", CacheStatus::NotBuilt, &["a"]) else {
