@@ -50,7 +50,7 @@ application = service.Application('buildbot-worker')
 for index in range(count):
     basedir = f"{folder}-{index:03}"
     os.makedirs(basedir, mode=0o700, exist_ok=True)
-    Worker(
+    worker = Worker(
         None,
         None,
         f"{machine}-{index:03}",
@@ -59,4 +59,8 @@ for index in range(count):
         keepalive=600,
         maxdelay=300,
         connection_string=master,
-    ).setServiceParent(application)
+    )
+    # Seconds that output may be held back, by default 5: builds start while an evaluation goes on
+    # as soon as the master hears of them.
+    worker.bot.buffer_timeout = 0.5
+    worker.setServiceParent(application)
