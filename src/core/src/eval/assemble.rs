@@ -9,15 +9,20 @@ use super::drv::StoreReader;
 use super::edges::{Added, Edges};
 use super::found::{Found, FoundJob};
 use super::gc_roots::GcRoots;
-use super::{Event, Summary, store};
+use super::status::Statuses;
+use super::{Event, Summary};
+use crate::daemon::DaemonError;
 use crate::error::Error;
 use crate::machine_line::{CacheStatus, Failed, Job, Line, Skipped};
-use crate::nix::{DrvPath, StorePath};
+use crate::nix::DrvPath;
+use crate::process::stop_requested;
 
 /// Jobs that are looked up together.
 const BATCH_MAX: usize = 500;
 /// A job does not wait longer for others to be looked up with.
 const WAIT: Duration = Duration::from_millis(100);
+/// How often jobs that wait for their status are looked at.
+const LOOK: Duration = Duration::from_millis(20);
 /// Different warnings that are told.
 const WARNINGS_MAX: usize = 100;
 /// Bytes of text that are told: what a flake prints ends up in somebody's log.
@@ -31,6 +36,7 @@ pub(super) struct Assembler<'s> {
     pending: Vec<FoundJob>,
     flushed: Instant,
     edges: Edges,
+    statuses: Statuses,
     gc_roots: Option<GcRoots>,
     skipped: BTreeMap<String, Option<u64>>,
     warnings: HashSet<String>,
@@ -52,6 +58,7 @@ impl<'s> Assembler<'s> {
             // So that the first job does not wait.
             flushed: now.checked_sub(WAIT).unwrap_or(now),
             edges: Edges::default(),
+            statuses: Statuses::new(),
             gc_roots: gc_roots_dir.map(GcRoots::open).transpose()?,
             skipped: BTreeMap::new(),
             warnings: HashSet::new(),
@@ -111,18 +118,35 @@ impl<'s> Assembler<'s> {
         Ok(())
     }
 
-    /// How long the next finding may be waited for; afterwards [`Assembler::flush`] is due.
+    /// How long the next finding may be waited for; afterwards [`Assembler::tick`] is due.
     pub(super) fn patience(&self) -> Duration {
-        if self.pending.is_empty() {
+        let patience = if self.pending.is_empty() {
             WAIT
         } else {
             WAIT.saturating_sub(self.flushed.elapsed())
+        };
+        if self.statuses.is_waiting() {
+            patience.min(LOOK)
+        } else {
+            patience
         }
     }
 
-    /// Looks up the jobs found since the last time and hands them over.
-    pub(super) fn flush(&mut self) -> Result<(), Error> {
+    /// Does what is due.
+    pub(super) fn tick(&mut self) -> Result<(), Error> {
+        if !self.pending.is_empty() && self.flushed.elapsed() >= WAIT {
+            self.flush()?;
+        }
+        self.hand_over(Duration::ZERO);
+        Ok(())
+    }
+
+    /// Looks up the jobs found since the last time.
+    fn flush(&mut self) -> Result<(), Error> {
         let jobs = std::mem::take(&mut self.pending);
+        if jobs.is_empty() {
+            return Ok(());
+        }
         self.keep(&jobs);
         let mut added: Vec<Added> = Vec::with_capacity(jobs.len());
         for job in &jobs {
@@ -133,16 +157,52 @@ impl<'s> Assembler<'s> {
             .zip(added)
             .map(|(job, added)| line(job, added))
             .collect();
-        for job in self.with_cache_status(jobs)? {
+        match self.statuses.take(jobs) {
+            Ok(()) => {}
+            Err(DaemonError::Stopped) => return Err(Error::Stopped),
+            Err(error) => self.warn(format!(
+                "what is in the store is not known, so everything counts as not built: {error}"
+            )),
+        }
+        self.hand_over(Duration::ZERO);
+        self.flushed = Instant::now();
+        Ok(())
+    }
+
+    /// Hands over the jobs whose status is known or has been waited for long enough.
+    fn hand_over(&mut self, patience: Duration) {
+        let ready = self.statuses.ready(patience);
+        if let Some(problem) = ready.problem {
+            self.warn(format!(
+                "what substituters have is not known, so it counts as not built: {problem}"
+            ));
+        }
+        for job in ready.jobs {
             self.line(Line::Job(job));
         }
-        self.flushed = Instant::now();
+    }
+
+    /// Hands over all jobs. No status is waited for without end.
+    fn hand_over_all(&mut self) -> Result<(), Error> {
+        while self.statuses.is_waiting() {
+            self.hand_over(WAIT);
+            if self.is_unwanted || stop_requested() {
+                return Err(Error::Stopped);
+            }
+        }
+        let unanswered = self.statuses.unanswered();
+        if unanswered > 0 {
+            self.text(format!(
+                "{unanswered} jobs count as not built because substituters did not answer in time"
+            ));
+        }
         Ok(())
     }
 
     /// Tells what is only known at the end.
     pub(super) fn finish(mut self) -> Result<Summary, Error> {
         self.flush()?;
+        self.hand_over_all()?;
         let skipped = std::mem::take(&mut self.skipped);
         if self.summary.jobs == 0 && self.summary.failed == 0 {
             self.warn(nothing_found(&skipped));
@@ -188,31 +248,6 @@ impl<'s> Assembler<'s> {
                 ));
             }
         }
-    }
-
-    fn with_cache_status(&mut self, mut jobs: Vec<Job>) -> Result<Vec<Job>, Error> {
-        let paths: Vec<&StorePath> = jobs
-            .iter()
-            .flat_map(|job| job.outputs.values().flatten())
-            .collect();
-        let valid = match store::are_valid(&paths) {
-            Ok(valid) => valid,
-            Err(Error::Stopped) => return Err(Error::Stopped),
-            Err(error) => {
-                self.warn(format!("everything counts as not built: {error}"));
-                return Ok(jobs);
-            }
-        };
-        let mut valid = valid.into_iter();
-        for job in &mut jobs {
-            // An output whose path is not known yet may be anything.
-            let known = job.outputs.values().flatten().count();
-            let all_valid = valid.by_ref().take(known).filter(|valid| *valid).count() == known;
-            if all_valid && known > 0 && known == job.outputs.len() {
-                job.cache_status = CacheStatus::Local;
-            }
-        }
-        Ok(jobs)
     }
 }
 

@@ -19,7 +19,7 @@ mod log;
 mod repl;
 mod request;
 mod run;
-mod store;
+mod status;
 mod text;
 mod tools;
 mod walk;

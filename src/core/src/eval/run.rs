@@ -68,9 +68,7 @@ fn collect(
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
         }
-        if assembler.patience().is_zero() {
-            assembler.flush()?;
-        }
+        assembler.tick()?;
         if assembler.is_unwanted() || stop_requested() {
             return Err(Error::Stopped);
         }
