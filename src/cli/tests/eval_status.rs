@@ -1,5 +1,7 @@
 //! Cache status on a real Nix, with and without a daemon, and with substituters that work or not.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod evaluation;
 
 use std::io::{Read as _, Write as _};
