@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from buildbot.process.buildstep import BuildStep
-from buildbot.process.results import CANCELLED, EXCEPTION, FAILURE, SUCCESS, WARNINGS
+from buildbot.process.results import CANCELLED, EXCEPTION, FAILURE, RETRY, SUCCESS, WARNINGS
 from buildbot.util.twisted import async_to_deferred
 from twisted.internet import defer
 from twisted.python.failure import Failure
@@ -66,6 +66,9 @@ class EvaluateFlake(BuildStep):
         finally:
             # Also when the worker is lost: the step that waits must come to an end.
             driver.evaluation_ended(remote.rc if remote else None)
+        if self.stopped:
+            # With the latter, Buildbot starts the build once more: the master stops.
+            return RETRY if self.build.results == RETRY else CANCELLED
         error = remote.output_error or driver.output_error
         if error is not None:
             await self.addCompleteLog("agent", f"{error}\n")
@@ -79,11 +82,12 @@ class EvaluateFlake(BuildStep):
 
     @async_to_deferred
     async def interrupt(self, reason: str | Failure) -> None:
-        # First, so that the end of waiting counts as a stop.
-        await super().interrupt(reason)
         if self._driver is not None:
+            # First, so that the agent's last word is that of a cancelled run.
             self._driver.cancel("the evaluation was stopped")
-        elif self._place is not None:
+        # Before the end of waiting, so that this counts as a stop.
+        await super().interrupt(reason)
+        if self._driver is None and self._place is not None:
             self._place.cancel()
 
     def getCurrentSummary(self) -> dict[str, str]:

@@ -69,6 +69,8 @@ impl Run {
             Line::Failed(failed) => self.add_failed(failed),
             Line::Skipped(skipped) => self.skipped.push(skipped),
             Line::Done { .. } => self.evaluated = true,
+            // An agent that is stopped says so; that is no reason of its own.
+            Line::Fatal { .. } if self.cancelled => {}
             Line::Fatal { message, hint } => self.fatal = Some(Fatal { message, hint }),
             // The outcome of a build belongs to another command, the rest to newer agents.
             Line::Outcome(_) | Line::Unknown => {}

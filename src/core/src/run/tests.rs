@@ -116,6 +116,10 @@ fn cancelling_ends_what_waits_and_what_still_arrives() {
     run.cancel();
     run.take_line(job("c", "c", CacheStatus::NotBuilt, &[]));
     assert!(!run.has_ready());
+    run.take_line(Line::Fatal {
+        message: "stopped".to_owned(),
+        hint: None,
+    });
     run.end_of_evaluation(None).unwrap();
     assert!(!run.is_finished());
     run.finish(0, BuildResult::Cancelled, None);
