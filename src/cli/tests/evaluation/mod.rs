@@ -35,6 +35,13 @@ impl Checkout {
         )
     }
 
+    pub(crate) fn with_flake(flake: &str) -> Self {
+        assert_nix();
+        let checkout = Self::empty();
+        checkout.write("flake.nix", flake);
+        checkout
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
@@ -179,6 +186,14 @@ impl Evaluated {
             Some(Line::Fatal { message, hint }) => (message, hint.as_deref()),
             _ => panic!("not fatal: {self:#?}"),
         }
+    }
+
+    /// Checks that the evaluation failed as a whole by fault of the flake, with that message.
+    pub(crate) fn assert_fatal(&self, expected: &str) {
+        let (message, _) = self.fatal();
+        assert!(message.contains(expected), "{self:#?}");
+        assert_eq!(self.code, Some(1), "{self:#?}");
+        assert!(self.log.contains(expected), "{self:#?}");
     }
 
     /// Checks what is so of every evaluation that went to its end.

@@ -18,6 +18,8 @@ const TICK: Duration = Duration::from_millis(150);
 /// Attributes that take less are limited by the store that all evaluators write to; more of them
 /// only wait for each other (1,000 new trivial attributes: 0.8 s with one, 2 s with two).
 const PACE: Duration = Duration::from_millis(2);
+/// Attributes of one evaluation. More are no project but a set that contains itself.
+const ATTRIBUTES_MAX: usize = 250_000;
 /// Time for counting the attributes of all systems that nobody asked for.
 const COUNT_TIME: Duration = Duration::from_secs(1);
 
@@ -106,6 +108,9 @@ impl Opened<'_> {
             while !queue.is_done_within(TICK) {
                 let (known, finished) = queue.progress();
                 tell_progress(known, finished, outlet);
+                if known > ATTRIBUTES_MAX {
+                    queue.close();
+                }
                 // Another evaluator has to load the flake again: only worth it where the ones
                 // that run cannot cope.
                 let work = since.elapsed() * u32::try_from(handles.len()).unwrap_or(u32::MAX);
@@ -127,6 +132,15 @@ impl Opened<'_> {
             result.map(|()| session)
         });
         self.session = result?;
+        if queue.progress().0 > ATTRIBUTES_MAX {
+            return Err(Error::Eval {
+                message: format!(
+                    "`{}` of `{}` has more than {ATTRIBUTES_MAX} attributes",
+                    setup.root, setup.flake
+                ),
+                hint: Some("look for a set that contains itself".to_owned()),
+            });
+        }
         Ok(())
     }
 

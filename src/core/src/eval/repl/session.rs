@@ -199,6 +199,7 @@ impl<'a> Session<'a> {
             match self.repl.wait(POLL) {
                 Waited::Reply(Reply::Item(index, item)) => {
                     self.release();
+                    self.last_text = None;
                     self.is_costly = false;
                     since = Instant::now();
                     found(index, item);

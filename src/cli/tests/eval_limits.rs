@@ -1,0 +1,275 @@
+//! `buildbot-nix eval` when attributes, or somebody else, end evaluators.
+
+#![cfg(target_os = "linux")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests, which clippy does not see as such"
+)]
+
+mod evaluation;
+
+use std::io::Read as _;
+use std::os::unix::process::CommandExt as _;
+use std::process::Stdio;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use buildbot_nix_core::eval::host_system;
+use rustix::process::{Pid, Signal, kill_process};
+
+use evaluation::{Checkout, Evaluated};
+
+#[test]
+fn a_crash_ends_one_attribute() {
+    let evaluated = Checkout::of("hard")
+        .with_attribute("crash")
+        .evaluate(&["--workers", "1"]);
+    evaluated.assert_complete();
+    assert_eq!(evaluated.job_names(), ["a", "z"]);
+    assert!(
+        evaluated.failure().starts_with("the evaluator ended with "),
+        "{evaluated:#?}"
+    );
+}
+
+#[test]
+fn an_attribute_that_takes_too_long_fails_alone() {
+    let evaluated = Checkout::of("hard").with_attribute("endless").evaluate(&[
+        "--attribute-timeout",
+        "1",
+        "--workers",
+        "1",
+    ]);
+    evaluated.assert_complete();
+    assert_eq!(evaluated.job_names(), ["z"]);
+    assert_eq!(
+        evaluated.failure(),
+        "the evaluation was stopped after 1 s, the limit for one attribute \
+         (`--attribute-timeout`)"
+    );
+}
+
+#[test]
+fn an_attribute_that_needs_too_much_memory_fails_alone() {
+    let evaluated = Checkout::of("hard").with_attribute("large").evaluate(&[
+        "--max-memory",
+        "400",
+        "--workers",
+        "1",
+    ]);
+    evaluated.assert_complete();
+    assert_eq!(evaluated.job_names(), ["a", "z"]);
+    assert!(
+        evaluated.failure().contains("the limit is 400 MiB"),
+        "{evaluated:#?}"
+    );
+}
+
+#[test]
+fn a_whole_evaluation_that_takes_too_long_ends() {
+    let checkout = Checkout::of("hard").with_attribute("endless");
+    let evaluated = checkout.evaluate(&["--timeout", "1"]);
+    evaluated.assert_fatal("the evaluation was stopped because it took too long");
+    assert_eq!(evaluators(&checkout), []);
+}
+
+#[test]
+fn an_evaluator_killed_from_outside_costs_one_attribute() {
+    let checkout = Checkout::of("hard").with_attribute("endless");
+    let running = checkout
+        .command(&["--workers", "1", "--attribute-timeout", "20"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let evaluator = wait_for_evaluation(&checkout);
+    kill_process(evaluator, Signal::KILL).unwrap();
+    let evaluated = Evaluated::from_output(running.unwrap().wait_with_output().unwrap());
+    evaluated.assert_complete();
+    assert_eq!(evaluated.job_names(), ["z"]);
+    assert!(
+        evaluated
+            .failure()
+            .starts_with("the evaluator ended with signal 9 (SIGKILL)"),
+        "{evaluated:#?}"
+    );
+}
+
+#[test]
+fn a_victim_of_the_memory_of_others_gets_a_second_chance() {
+    let checkout = Checkout::of("hard").with_attribute("late");
+    let running = checkout
+        .command(&["--workers", "1", "--attribute-timeout", "20"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let first = wait_for_evaluation(&checkout);
+    kill_process(first, Signal::KILL).unwrap();
+    wait_until(|| evaluators(&checkout).iter().any(|pid| *pid != first));
+    let second = wait_for_evaluation(&checkout);
+    kill_process(second, Signal::KILL).unwrap();
+    let evaluated = Evaluated::from_output(running.unwrap().wait_with_output().unwrap());
+    evaluated.assert_complete();
+    assert_eq!(evaluated.job_names(), ["a"]);
+    assert!(evaluated.failure().contains("SIGKILL"), "{evaluated:#?}");
+}
+
+#[test]
+fn a_signal_stops_it_and_leaves_nothing_behind() {
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+        let checkout = Checkout::of("hard").with_attribute("endless");
+        let mut command = checkout.command(&[]);
+        // As a Buildbot worker does: a group of its own for the command.
+        command.process_group(0);
+        let running = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        wait_for_evaluation(&checkout);
+        let agent = Pid::from_raw(i32::try_from(running.id()).unwrap()).unwrap();
+        let begun = Instant::now();
+        kill_process(agent, signal).unwrap();
+        let evaluated = Evaluated::from_output(running.wait_with_output().unwrap());
+        assert!(begun.elapsed() < Duration::from_secs(5));
+        assert_eq!(evaluated.code, Some(4), "{evaluated:#?}");
+        assert_eq!(evaluated.fatal().0, "stopped");
+        assert_eq!(evaluators(&checkout), []);
+    }
+}
+
+/// A checkout whose evaluation has to build what no store has seen before.
+fn with_imports(attribute: &str) -> (Checkout, String) {
+    let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let salt = format!("imports-{}-{}", std::process::id(), time.as_nanos());
+    let checkout = Checkout::of("imports").with_attribute(attribute);
+    let file = checkout.path().join("flake.nix");
+    let flake = std::fs::read_to_string(&file).unwrap();
+    let system = host_system().unwrap();
+    let flake = flake
+        .replace("SALT", &salt)
+        .replace("SYSTEM", system.as_str());
+    std::fs::write(file, flake.replace("x86_64-linux", system.as_str())).unwrap();
+    (checkout, salt)
+}
+
+#[test]
+fn what_an_evaluation_imports_is_built_once() {
+    let (checkout, _) = with_imports("checks");
+    let evaluated = checkout.evaluate(&["--systems", "all"]);
+    evaluated.assert_complete();
+    let names: Vec<&str> = evaluated.jobs().map(|job| job.name.as_str()).collect();
+    assert_eq!(names, ["imported"]);
+    assert!(
+        evaluated.failure().contains("import-fails"),
+        "{evaluated:#?}"
+    );
+    // Not again for the sake of a better error.
+    let words = evaluated.log.matches("\nthe last words\n").count();
+    assert_eq!(words, 1, "{evaluated:#?}");
+    assert_eq!(
+        evaluated.log.matches("building '").count(),
+        2,
+        "{evaluated:#?}"
+    );
+}
+
+#[test]
+fn builders_of_an_evaluation_end_with_it() {
+    let (checkout, salt) = with_imports("slow");
+    let running = checkout
+        .command(&["--systems", "all"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    wait_until(|| builders(&salt) > 0);
+    let agent = Pid::from_raw(i32::try_from(running.id()).unwrap()).unwrap();
+    kill_process(agent, Signal::TERM).unwrap();
+    let evaluated = Evaluated::from_output(running.wait_with_output().unwrap());
+    assert_eq!(evaluated.code, Some(4), "{evaluated:#?}");
+    wait_until(|| builders(&salt) == 0);
+}
+
+/// Number of processes with `salt` in their environment.
+fn builders(salt: &str) -> usize {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let environments = processes.filter_map(|it| std::fs::read(it.path().join("environ")).ok());
+    environments
+        .filter(|it| String::from_utf8_lossy(it).contains(salt))
+        .count()
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_it() {
+    let checkout = Checkout::of("odd");
+    let mut running = checkout
+        .command(&[])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(running.stdout.take());
+    let mut log = String::new();
+    running
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut log)
+        .unwrap();
+    assert!(!log.contains("panicked"), "{log}");
+    assert_eq!(running.wait().unwrap().code(), Some(4));
+}
+
+/// Processes that have the checkout in their command line, other than buildbot-nix.
+fn evaluators(checkout: &Checkout) -> Vec<Pid> {
+    let name = checkout.path().file_name().unwrap().to_str().unwrap();
+    let name = name.replace(' ', "%20");
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let evaluators = processes.filter_map(|process| {
+        let command = std::fs::read(process.path().join("cmdline")).ok()?;
+        let is_evaluator = String::from_utf8_lossy(&command).contains(&name);
+        is_evaluator.then(|| Pid::from_raw(process.file_name().to_str()?.parse().ok()?))?
+    });
+    evaluators.collect()
+}
+
+/// Waits until an evaluator has worked for a while, and is in an attribute that does not end.
+fn wait_for_evaluation(checkout: &Checkout) -> Pid {
+    let mut found = None;
+    wait_until(|| {
+        found = evaluators(checkout).into_iter().find(|pid| {
+            // Ticks of user time; loading a flake takes a tenth of that.
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
+            let ticks = fields.split_ascii_whitespace().nth(11);
+            ticks.is_some_and(|ticks| ticks.parse::<u64>().unwrap() > 50)
+        });
+        found.is_some()
+    });
+    found.unwrap()
+}
+
+fn wait_until(mut done: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !done() {
+        assert!(begun.elapsed() < Duration::from_secs(30));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_flake_without_end_is_given_up() {
+    let checkout = Checkout::with_flake(
+        r#"{
+            outputs = { self }: {
+                checks = builtins.listToAttrs (builtins.genList (number: {
+                    name = "set${toString number}";
+                    value = self.checks;
+                }) 20);
+            };
+        }"#,
+    );
+    checkout
+        .evaluate(&[])
+        .assert_fatal("has more than 250000 attributes");
+    assert_eq!(evaluators(&checkout), []);
+}
