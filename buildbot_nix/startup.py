@@ -74,6 +74,10 @@ def database_problem(url: str) -> Iterator[str]:
     """Whether the database cannot be reached. An SQLite file may still have to be made."""
     parsed = sqlalchemy.make_url(url)
     if parsed.get_backend_name() == "sqlite":
+        # A relative path is in the master's folder, which is there.
+        folder = os.path.dirname(parsed.database or "") or os.curdir
+        if not os.access(folder, os.W_OK | os.X_OK):
+            yield f"cannot make the database {parsed.database}: {folder} is no folder to write in"
         return
     shown = parsed.render_as_string(hide_password=True)
     arguments = {"connect_timeout": CONNECT_SECONDS}
