@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
+import re
 import shutil
 import signal
 import subprocess
 import tempfile
 import urllib.error
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar
@@ -18,17 +18,18 @@ from uuid import uuid4
 
 from tests.processes import (
     ARTIFACTS,
-    TOOLS,
     Process,
     assert_none_left,
     environment,
     free_port,
+    processes_of,
     run,
     tail,
 )
 from tests.repository import RUN, SYSTEM, Link, Repository
 from tests.rest import Build, Rest, read_build, result_name
 from tests.waiting import wait_until
+from tests.worker import Worker
 
 #: As `buildbot start` runs the master, but as our child.
 MASTER = ["twistd", "--nodaemon", "--no_save", "--logfile=twistd.log", "--python=buildbot.tac"]
@@ -101,7 +102,8 @@ class Instance:
             raise StartError(upgraded.stdout + upgraded.stderr)
         output = self.folder / "master.out"
         self.master = Process(MASTER, output=output, cwd=self.master_folder, env=self.env)
-        self.running.append(self)
+        if self not in self.running:
+            self.running.append(self)
         try:
             wait_until(
                 "the master's web interface", self._answers, seen=lambda: tail(self.twistd_log)
@@ -260,6 +262,8 @@ class Instance:
         return {
             child.properties["attr"].removeprefix(f"{child.properties['system']}."): child
             for child in builds
+            # It gets its properties a moment after its row.
+            if {"attr", "system"} <= child.properties.keys()
         }
 
     def child_results(self, build: Build | int) -> dict[str, str | None]:
@@ -284,6 +288,11 @@ class Instance:
             lambda: self.rest.get(f"buildrequests/{request}/builds"),
         )
         return int(rows[0]["buildid"])
+
+    def evaluators(self) -> list[str]:
+        """Command lines of evaluator processes, whatever the engine."""
+        commands = processes_of([str(self.folder)]).values()
+        return [command for command in commands if re.search(r"nix(-eval-jobs| repl) ", command)]
 
     # Inner parts
 
@@ -318,77 +327,3 @@ class Instance:
         for file in [self.folder / "master.out", *self.folder.glob("*/twistd.log*")]:
             if file.exists():
                 shutil.copy(file, kept / f"{file.parent.name}-{file.name}")
-
-
-class Worker:
-    """One worker process with the slots of a machine."""
-
-    def __init__(
-        self,
-        instance: Instance,
-        name: str,
-        *,
-        tools: Sequence[Path] = TOOLS,
-        env: Mapping[str, str] | None = None,
-        url: str | None = None,
-    ) -> None:
-        self.name = name
-        self._instance = instance
-        self.slots = instance.machines[name]
-        folder = instance.folder / f"worker-{name}"
-        folder.mkdir(exist_ok=True)
-        password = folder / "password"
-        password.touch(mode=0o600)
-        password.write_text(instance.worker_password)
-        self.folder = folder
-        self.log = folder / "twistd.log"
-        variables = {
-            **environment(instance.folder / "home", tools),
-            "MASTER_URL": url or f"tcp:host=127.0.0.1:port={instance.worker_port}",
-            "WORKER_NAME": name,
-            "WORKER_COUNT": str(self.slots),
-            "WORKER_PASSWORD_FILE": str(password),
-            "BUILDBOT_DIR": str(folder / "slot"),
-            **(env or {}),
-        }
-        self.process = Process(
-            [
-                *(TOOLS[1] / "twistd", "--nodaemon", "--no_save"),
-                f"--python={instance.master_folder / 'worker.tac'}",
-            ],
-            output=self.log,
-            cwd=folder,
-            env=variables,
-        )
-
-    def connected(self) -> list[str]:
-        """Names of the slots that are connected."""
-        rows = self._instance.rest.get("workers")
-        prefix = f"{self.name}-"
-        return [
-            row["name"] for row in rows if row["connected_to"] and row["name"].startswith(prefix)
-        ]
-
-    def wait_until_connected(self) -> None:
-        """Waits for all slots."""
-
-        def connected() -> bool:
-            assert self.process.exit_status is None, self.process.tail()
-            return len(self.connected()) == self.slots
-
-        wait_until(f"the slots of {self.name}", connected, seen=lambda: tail(self.log))
-
-    def stop(self) -> None:
-        """Ends it, and waits until the master knows."""
-        if self.process.exit_status is not None:
-            return
-        self.process.stop()
-        master = self._instance.master
-        if master is not None and master.exit_status is None:
-            wait_until(f"the master's goodbye to {self.name}", lambda: not self.connected())
-
-    def kill(self) -> None:
-        """Ends it as a power cut does, with everything it runs."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()

@@ -47,8 +47,11 @@ FLAKE = """{
     } // extra);
     # One that succeeds.
     ok = name: drv name "echo done > $out" {};
-    # Takes a few seconds to evaluate.
-    slow = n: builtins.foldl' (sum: i: sum + i) 0 (builtins.genList (i: i) n);
+    # Takes long to evaluate: n million additions, and no memory to speak of.
+    slow = n: let
+      sum = builtins.foldl' (a: b: a + b);
+      thousand = builtins.genList (i: i) 1000;
+    in builtins.foldl' (a: _: sum a thousand) 0 (builtins.genList (i: i) (n * 1000));
   in {
     @outputs@
   };

@@ -1,0 +1,128 @@
+"""Evaluations and builds that are ended before they are done."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from tests.instance import Instance
+from tests.processes import assert_none_left, processes_of
+from tests.repository import SYSTEM, Repository, flake
+from tests.summary import verdicts
+from tests.waiting import wait_until
+
+NEVER = 86_400
+
+
+def long_checks(number: int) -> str:
+    """So many checks whose builders run until somebody ends them."""
+    lines = [
+        f'long-{n} = drv "long-{n}" "echo started; pause 600; echo done > $out" {{}};'
+        for n in range(1, number + 1)
+    ]
+    return "\n".join(lines)
+
+
+def builders_of(repository: Repository) -> list[int]:
+    """Processes that build the repository's derivations."""
+    return list(processes_of([f"salt={repository.salt}"]))
+
+
+def wait_for_builders(repository: Repository, number: int) -> list[int]:
+    """Waits until so many builders run."""
+    wait_until(f"{number} builders", lambda: len(builders_of(repository)) >= number)
+    return builders_of(repository)
+
+
+def test_stopping_an_evaluation_stops_its_builds(instance: Instance) -> None:
+    checks = long_checks(4) + 'needs-long = drv "needs-long" "" { needs = long-1; };'
+    repository = instance.repository("stopped", flake(checks), poll_interval=NEVER)
+    build_id = instance.wait_for_start("stopped", repository.head())
+    # One slot builds, the other one evaluated and waits.
+    wait_for_builders(repository, 1)
+
+    instance.rest.control(f"builds/{build_id}", "stop", reason="enough")
+
+    build = instance.wait_for_end(build_id)
+    assert build.result == "cancelled", build.texts()
+    assert set(instance.child_results(build).values()) == {"cancelled"}
+    assert set(verdicts(build, SYSTEM).values()) == {"was cancelled"}
+    requests = instance.requests("stopped/nix-build")
+    assert all(request["complete"] for request in requests), requests
+    assert_none_left([f"salt={repository.salt}"])
+
+
+def test_stopping_while_it_evaluates(instance: Instance) -> None:
+    endless = 'endless = ok "endless-${toString (slow 1000000)}"; long = drv "long" "pause 600" {};'
+    repository = instance.repository("endless", flake(endless), poll_interval=NEVER)
+    build_id = instance.wait_for_start("endless", repository.head())
+    wait_until("an evaluator", instance.evaluators)
+
+    instance.rest.control(f"builds/{build_id}", "stop", reason="enough")
+
+    build = instance.wait_for_end(build_id)
+    assert build.result == "cancelled", build.texts()
+    assert build.steps["Evaluate flake"].result == "cancelled"
+    wait_until("the end of the evaluators", lambda: not instance.evaluators())
+    assert_none_left([f"salt={repository.salt}"])
+
+
+def test_a_new_commit_supersedes_the_old(instance: Instance) -> None:
+    repository = instance.repository("superseded", flake(long_checks(2)))
+    old = repository.head()
+    wait_for_builders(repository, 1)
+
+    new = repository.commit(flake('a = ok "a";'), message="Something better")
+
+    superseded = instance.wait_for_build("superseded", old)
+    assert superseded.result == "cancelled", superseded.texts()
+    build = instance.wait_for_build("superseded", new)
+    assert build.result == "success", build.texts()
+    assert_none_left([f"salt={repository.salt}"])
+    instance.poll_rarely("superseded")
+    instance.reconfigure()
+
+
+def test_other_branches_do_not_supersede(instance: Instance) -> None:
+    slow = flake('slow = drv "slow" "pause 3; echo done > $out" {};')
+    repository = instance.repository("side-by-side", slow)
+    main = repository.head()
+    wait_for_builders(repository, 1)
+    release = repository.commit(flake('b = ok "b";'), branch="release-1", message="Release")
+    for head in (main, release):
+        build = instance.wait_for_build("side-by-side", head)
+        assert build.result == "success", build.texts()
+    instance.poll_rarely("side-by-side")
+    instance.reconfigure()
+
+
+def test_stopping_one_build_cancels_what_needs_it(instance: Instance) -> None:
+    checks = long_checks(1) + 'needs-long = drv "needs" "" { needs = long-1; }; b = ok "b";'
+    repository = instance.repository("stopped-child", flake(checks), poll_interval=NEVER)
+    build_id = instance.wait_for_start("stopped-child", repository.head())
+    wait_for_builders(repository, 1)
+    child = wait_until("the build", lambda: instance.children(build_id).get("long-1"))
+
+    instance.rest.control(f"builds/{child.id}", "stop", reason="not this one")
+
+    build = instance.wait_for_end(build_id)
+    assert build.result == "cancelled", build.texts()
+    assert verdicts(build, SYSTEM) == {
+        "long-1": "was cancelled",
+        "needs-long": "was cancelled",
+        "b": "was built",
+    }
+    assert_none_left([f"salt={repository.salt}"])
+
+
+def test_a_builder_that_somebody_kills(instance: Instance) -> None:
+    """As the kernel does when memory is short."""
+    repository = instance.repository("killed", flake(long_checks(1)), poll_interval=NEVER)
+    build_id = instance.wait_for_start("killed", repository.head())
+    for pid in wait_for_builders(repository, 1):
+        os.kill(pid, signal.SIGKILL)
+    build = instance.wait_for_end(build_id)
+    assert build.result == "failure", build.texts()
+    child = instance.children(build)["long-1"]
+    assert "SIGKILL" in child.text
+    assert "out of memory?" in child.text
