@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from bench.flakes import Shape, flake
 from tests.instance import Instance
@@ -144,9 +144,7 @@ def main() -> None:
     """Runs what the command line asks for and prints a table."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="*", default=[20, 200, 1000])
-    parser.add_argument(
-        "--shape", choices=["mixed", "independent", "chain", "diamonds"], default="mixed"
-    )
+    parser.add_argument("--shape", choices=get_args(Shape), default="mixed")
     parser.add_argument("--postgres", action="store_true", help="instead of SQLite")
     parser.add_argument("--bare", type=int, nargs="*", help="sizes of the bare runs (as --sizes)")
     arguments = parser.parse_args()

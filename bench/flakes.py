@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-Shape = Literal["mixed", "independent", "chain", "diamonds"]
+Shape = Literal["mixed", "independent", "chain", "diamonds", "deep"]
+
+#: Derivations that are no checks and that every check of the shape ``deep`` needs.
+SHARED = 320
 
 #: `name -> needs -> derivation`; what a check needs is in its script, so that Nix knows.
 HEADER = """{
@@ -15,7 +18,22 @@ HEADER = """{
       builder = "/bin/sh";
       args = [ "-c" "echo @SALT@ ${toString needs} > $out" ];
     };
-    checks = rec {
+@SHARED@    checks = rec {
+"""
+
+#: Each needs its neighbour and one far below, like packages of a distribution.
+SHARED_LAYER = """    shared = builtins.genList (number:
+      mk "shared-${toString number}" (if number == 0 then [ ] else [
+        (builtins.elemAt shared (number - 1))
+        (builtins.elemAt shared (number / 2))
+      ])) @COUNT@;
+    # The top of all that is shared, and some of it directly.
+    above = number: map (builtins.elemAt shared) (
+      [ (@COUNT@ - 1) ]
+      ++ builtins.genList (step: let
+        far = number + 29 * step;
+      in far - far / @COUNT@ * @COUNT@) 10
+    );
 """
 
 FOOTER = """    };
@@ -26,7 +44,7 @@ FOOTER = """    };
 
 def needs(shape: Shape, number: int) -> list[int]:
     """The checks that check `number` needs."""
-    if number == 0 or shape == "independent":
+    if number == 0 or shape in ("independent", "deep"):
         return []
     if shape == "chain":
         return [number - 1]
@@ -41,10 +59,12 @@ def needs(shape: Shape, number: int) -> list[int]:
 
 def flake(checks: int, shape: Shape, system: str, salt: str) -> str:
     """Text of a flake; another salt gives other derivations."""
-    rows = [
-        f'      c{number:05} = mk "c{number:05}" '
-        f"[ {' '.join(f'c{needed:05}' for needed in needs(shape, number))} ];\n"
-        for number in range(checks)
-    ]
-    text = HEADER + "".join(rows) + FOOTER
+    rows = []
+    for number in range(checks):
+        names = f"[ {' '.join(f'c{needed:05}' for needed in needs(shape, number))} ]"
+        if shape == "deep":
+            names = f"(above {number})"
+        rows.append(f'      c{number:05} = mk "c{number:05}" {names};\n')
+    shared = SHARED_LAYER.replace("@COUNT@", str(SHARED)) if shape == "deep" else ""
+    text = HEADER.replace("@SHARED@", shared) + "".join(rows) + FOOTER
     return text.replace("@SYSTEM@", system).replace("@SALT@", salt)
