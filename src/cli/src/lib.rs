@@ -5,6 +5,7 @@
 mod build;
 mod check;
 mod check_config;
+mod checkout;
 mod completions;
 mod eval;
 mod exit;
@@ -34,6 +35,7 @@ enum Command {
     CheckConfig(check_config::Arguments),
     Plan(plan::Arguments),
     Check(check::Arguments),
+    Checkout(checkout::Arguments),
     Eval(eval::Arguments),
     Build(build::Arguments),
     Completions(completions::Arguments),
@@ -63,6 +65,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::CheckConfig(arguments) => check_config::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Checkout(arguments) => checkout::run(&arguments),
         Command::Eval(arguments) => eval::run(&arguments),
         Command::Build(arguments) => build::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),

@@ -3,12 +3,54 @@
 use std::collections::BTreeMap;
 
 use crate::build::gc_root_name;
-use crate::machine_line::{CacheStatus, Job};
+use crate::machine_line::{CacheStatus, Checkout, Job};
 use crate::nix::DrvPath;
 use crate::plan::{MasterPlan, ProjectPlan, virtual_builder_name};
 
 /// Folder below which each user of the machine keeps gc roots.
 const GC_ROOTS: &str = "/nix/var/nix/gcroots/per-user";
+
+/// Longest time that a checkout may take, in seconds.
+pub const CHECKOUT_TIMEOUT: u64 = 3600;
+
+/// The command that makes the current folder a checkout of what a build with `properties` is
+/// about. `credentials` is a folder with secrets, if there are any.
+///
+/// A pull request has both hashes, as GitHub's hook gives them or as Gitea's does.
+pub fn checkout_command(
+    project: &ProjectPlan,
+    properties: &BTreeMap<String, String>,
+    credentials: Option<&str>,
+) -> Vec<String> {
+    let given = |name: &str| {
+        let value = properties.get(name).map(String::as_str);
+        value.filter(|value| !value.is_empty())
+    };
+    let default = project.default_branch.as_str();
+    let hashes = |head, base| given(base).and(given(head));
+    let pull_request = hashes("github.head.sha", "github.base.sha")
+        .map(|head| (head, given("github.base.ref").or(given("basename"))))
+        .or_else(|| Some((hashes("head_sha", "base_sha")?, given("base_branch"))));
+    let revision = pull_request.map(|(head, _)| head).or(given("revision"));
+    let mut command = Command::new("checkout");
+    command.option("--format", "json");
+    command.flag("--replace", true);
+    // One word each: what people and forges send must not become an option.
+    command.value("--branch", given("branch").unwrap_or(default));
+    if let Some(revision) = revision {
+        command.value("--revision", revision);
+    }
+    if let Some((_, base)) = pull_request {
+        command.value("--merge-into", base.unwrap_or(default));
+    }
+    command.flag("--no-submodules", !project.submodules);
+    if let Some(folder) = credentials {
+        command.option("--credentials", folder);
+    }
+    command.option("--timeout", CHECKOUT_TIMEOUT);
+    command.0.extend([project.url.to_string(), ".".to_owned()]);
+    command.0
+}
 
 /// The command that evaluates the checkout in the current folder.
 pub fn eval_command(plan: &MasterPlan) -> Vec<String> {
@@ -57,6 +99,33 @@ pub fn build_command(
     command.0
 }
 
+/// The properties of an evaluation after `checkout`, by name.
+pub fn checkout_properties(checkout: &Checkout) -> BTreeMap<&'static str, String> {
+    let mut properties = BTreeMap::from([
+        // What forges know: the head of a pull request, not its merge.
+        ("got_revision", checkout.revision.clone()),
+        ("tested_revision", checkout.commit.clone()),
+        ("tested_tree", checkout.tree.clone()),
+    ]);
+    if let (Some(base), Some(branch)) = (&checkout.base, &checkout.base_branch) {
+        properties.insert("merged_base", base.clone());
+        properties.insert("merged_base_branch", branch.clone());
+    }
+    properties
+}
+
+/// `checkout` in a few words.
+pub fn checkout_summary(checkout: &Checkout) -> String {
+    let short = |hash: &str| hash.get(..12).unwrap_or(hash).to_owned();
+    let revision = short(&checkout.revision);
+    match (&checkout.base, &checkout.base_branch) {
+        (Some(base), Some(branch)) => {
+            format!("{revision} merged into {branch} at {}", short(base))
+        }
+        _ => revision,
+    }
+}
+
 /// The properties of an attribute's build, by name.
 pub fn build_properties(
     project: &ProjectPlan,
@@ -95,6 +164,10 @@ impl Command {
 
     fn option(&mut self, name: &str, value: impl std::fmt::Display) {
         self.0.extend([name.to_owned(), format!("{value}")]);
+    }
+
+    fn value(&mut self, name: &str, value: &str) {
+        self.0.push(format!("{name}={value}"));
     }
 
     fn flag(&mut self, name: &str, wanted: bool) {
@@ -139,6 +212,82 @@ mod tests {
         );
         assert_snapshot!(eval_command(&changed).join(" "), @"buildbot-nix eval --checkout . --format json --systems x86_64-linux,aarch64-linux --engine nix --max-memory 4096 --workers 3 --timeout 60 --attribute-timeout 600 --show-trace");
         assert_snapshot!(build(&changed, "x86_64-linux.a", true), @"buildbot-nix build --format json --timeout 600 --max-silent 1200 --log-limit 64 --show-trace /nix/store/g2w8y6hvvvrvbzkx6npjmq33fs4bzqrh-a.drv");
+    }
+
+    #[rstest::rstest]
+    #[case("", "--branch=main")]
+    #[case("branch=-x revision=", "--branch=-x")]
+    #[case("branch=topic revision=abc", "--branch=topic --revision=abc")]
+    #[case(
+        "branch=topic revision=abc head_sha=abc",
+        "--branch=topic --revision=abc"
+    )]
+    #[case(
+        "branch=topic revision=abc head_sha=abc base_sha=def base_branch=next",
+        "--branch=topic --revision=abc --merge-into=next"
+    )]
+    #[case(
+        "branch=refs/pull/7/merge revision=abc github.head.sha=abc github.base.sha=def basename=next",
+        "--branch=refs/pull/7/merge --revision=abc --merge-into=next"
+    )]
+    #[case(
+        "branch=refs/pull/7/merge github.head.sha=abc github.base.sha=def",
+        "--branch=refs/pull/7/merge --revision=abc --merge-into=main"
+    )]
+    fn a_checkout_is_of_what_the_properties_say(#[case] properties: &str, #[case] said: &str) {
+        let pairs = properties.split_whitespace();
+        let pairs = pairs.map(|pair| pair.split_once('=').unwrap());
+        let properties = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let plan = plan("");
+        let command = checkout_command(&plan.projects[0], &properties.collect(), None).join(" ");
+        assert_eq!(
+            command,
+            format!(
+                "buildbot-nix checkout --format json --replace {said} --timeout 3600 \
+                 https://git/o/r ."
+            )
+        );
+    }
+
+    #[test]
+    fn a_checkout_tells_what_is_tested() {
+        let hash = |digit: &str| digit.repeat(40);
+        let checkout = |base: Option<String>| Checkout {
+            revision: hash("1"),
+            commit: hash("2"),
+            tree: hash("3"),
+            base_branch: base.as_ref().map(|_| "main".to_owned()),
+            base,
+            seconds: 1.5,
+        };
+        let text = |checkout: &Checkout| {
+            let properties = checkout_properties(checkout).into_iter();
+            let mut lines = vec![checkout_summary(checkout)];
+            lines.extend(properties.map(|(name, value)| format!("{name}={}", &value[..2])));
+            lines.join("\n")
+        };
+        assert_snapshot!(text(&checkout(None)), @r"
+        111111111111
+        got_revision=11
+        tested_revision=22
+        tested_tree=33
+        ");
+        assert_snapshot!(text(&checkout(Some(hash("4")))), @r"
+        111111111111 merged into main at 444444444444
+        got_revision=11
+        merged_base=44
+        merged_base_branch=ma
+        tested_revision=22
+        tested_tree=33
+        ");
+    }
+
+    #[test]
+    fn a_checkout_without_submodules_and_with_credentials() {
+        let mut plan = plan("");
+        plan.projects[0].submodules = false;
+        let command = checkout_command(&plan.projects[0], &BTreeMap::new(), Some("../secrets"));
+        assert_snapshot!(command.join(" "), @"buildbot-nix checkout --format json --replace --branch=main --no-submodules --credentials ../secrets --timeout 3600 https://git/o/r .");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | settings | [`config`] | settings file → [`config::Settings`], or all problems at once |
 //! | plan | [`plan`] | settings → [`plan::MasterPlan`]: plain data that Python materialises |
+//! | checkout | [`checkout`] | repository, revision → clean working tree |
 //! | eval | [`eval`] | checkout → evaluator processes → machine lines |
 //! | jobs, graph | [`run`], [`graph`] | machine lines → jobs → what may be built now |
 //! | build | [`build`] | one job → realise, gc root → outcome |
@@ -14,6 +15,7 @@
 
 pub mod agent;
 pub mod build;
+pub mod checkout;
 pub mod config;
 pub mod daemon;
 pub mod error;

@@ -16,6 +16,7 @@ fn kind(line: &Line) -> &'static str {
         Line::Done { .. } => "done",
         Line::Fatal { .. } => "fatal",
         Line::Outcome(_) => "outcome",
+        Line::Checkout(_) => "checkout",
         Line::Unknown => "unknown",
     }
 }
@@ -51,7 +52,7 @@ fn examples_are_what_is_printed() {
         );
     }
     let all = [
-        "start", "warning", "job", "failed", "skipped", "done", "fatal", "outcome",
+        "start", "warning", "job", "failed", "skipped", "done", "fatal", "outcome", "checkout",
     ];
     assert_eq!(kinds, BTreeSet::from(all));
 }

@@ -51,6 +51,7 @@ impl Human {
             | Line::Done { .. }
             | Line::Fatal { .. }
             | Line::Outcome(_)
+            | Line::Checkout(_)
             | Line::Unknown => ControlFlow::Continue(()),
         }
     }
@@ -127,6 +128,7 @@ pub(super) fn log_text(line: &Line) -> Option<String> {
         | Line::Done { .. }
         | Line::Fatal { .. }
         | Line::Outcome(_)
+        | Line::Checkout(_)
         | Line::Unknown => None,
     }
 }

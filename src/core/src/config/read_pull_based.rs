@@ -53,6 +53,7 @@ fn repository(key: &str, table: &Table, defaults: &Defaults) -> Read<PolledRepos
     let ssh_known_hosts_file = secret_file(table, "ssh_known_hosts_file");
     let credentials_file = secret_file(table, "credentials_file");
     let build_on_first_poll = table.optional("build_on_first_poll", value::boolean, true);
+    let submodules = table.optional("submodules", value::boolean, true);
     if let Ok(Some(interval)) = poll_interval
         && defaults.poll_spread >= interval
     {
@@ -79,6 +80,7 @@ fn repository(key: &str, table: &Table, defaults: &Defaults) -> Read<PolledRepos
             .or_else(|| defaults.ssh_known_hosts_file.clone()),
         credentials_file: credentials_file?,
         build_on_first_poll: build_on_first_poll?,
+        submodules: submodules?,
     })
 }
 

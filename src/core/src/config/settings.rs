@@ -159,4 +159,6 @@ pub struct PolledRepository {
     pub credentials_file: Option<SecretFile>,
     /// Whether heads seen for the first time are built, or only remembered.
     pub build_on_first_poll: bool,
+    /// Whether its submodules are checked out.
+    pub submodules: bool,
 }

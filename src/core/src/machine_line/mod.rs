@@ -57,6 +57,8 @@ pub enum Line {
     },
     /// Result of `buildbot-nix build`, its only line.
     Outcome(Outcome),
+    /// Result of `buildbot-nix checkout`, its only line.
+    Checkout(Checkout),
     /// A line of a type that this version does not know.
     #[serde(other)]
     Unknown,
@@ -166,6 +168,26 @@ pub struct Outcome {
     /// Number of paths fetched.
     #[serde(default)]
     pub substituted: u64,
+}
+
+/// What a working tree holds now. Hashes are git's, whole, in lower case.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Checkout {
+    /// The commit that was asked for, or the tip of the branch that was.
+    pub revision: String,
+    /// The commit that is checked out: `revision`, or its merge with `base`.
+    pub commit: String,
+    /// The files of `commit`: equal for equal files, whatever the history.
+    pub tree: String,
+    /// The tip of `base_branch`, which `commit` contains.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<String>,
+    /// The branch into which a pull request is to be merged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_branch: Option<String>,
+    /// Wall time in seconds.
+    pub seconds: f64,
 }
 
 /// The verdict on a build.

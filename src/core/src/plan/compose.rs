@@ -143,6 +143,7 @@ fn project_plan(row: &Identified, secrets: &mut BTreeMap<String, SecretPlan>) ->
         default_branch: project.default_branch.clone(),
         ref_type: format!("git+{}", project.url.scheme()),
         git_secrets: git_secrets(project, secrets),
+        submodules: project.submodules,
     }
 }
 

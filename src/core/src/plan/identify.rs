@@ -184,6 +184,7 @@ mod tests {
             ssh_private_key_file: None,
             ssh_known_hosts_file: None,
             credentials_file: None,
+            submodules: true,
         };
         names.iter().enumerate().map(project).collect()
     }

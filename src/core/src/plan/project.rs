@@ -20,6 +20,8 @@ pub struct Project {
     pub ssh_known_hosts_file: Option<SecretFile>,
     /// File with `user:password` for https.
     pub credentials_file: Option<SecretFile>,
+    /// Whether its submodules are checked out.
+    pub submodules: bool,
 }
 
 /// How the changes of a repository are found.
@@ -56,5 +58,6 @@ fn polled_project(key: &str, repository: &PolledRepository, spread: u32) -> Proj
         ssh_private_key_file: repository.ssh_private_key_file.clone(),
         ssh_known_hosts_file: repository.ssh_known_hosts_file.clone(),
         credentials_file: repository.credentials_file.clone(),
+        submodules: repository.submodules,
     }
 }

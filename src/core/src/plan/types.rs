@@ -123,6 +123,8 @@ pub struct ProjectPlan {
     pub ref_type: String,
     /// What git needs to fetch it.
     pub git_secrets: GitSecrets,
+    /// Whether its submodules are checked out.
+    pub submodules: bool,
 }
 
 /// Names of the secrets in [`MasterPlan::secrets`] that git needs for one repository.

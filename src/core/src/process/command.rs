@@ -80,7 +80,7 @@ impl fmt::Display for CommandSpec {
 }
 
 /// `word` so that a POSIX shell reads it as one word.
-fn quoted(word: &OsStr) -> String {
+pub fn quoted(word: &OsStr) -> String {
     let word = word.to_string_lossy();
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=,+@%^".contains(&byte);
     if !word.is_empty() && word.bytes().all(is_plain) {

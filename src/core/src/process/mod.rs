@@ -9,7 +9,7 @@ mod leftovers;
 mod stop;
 
 pub use child::{Captured, Child, Stream, capture, describe_exit};
-pub use command::CommandSpec;
+pub use command::{CommandSpec, quoted};
 pub use environment::environment;
 pub use leftovers::Leftovers;
 pub use stop::{stop_requested, watch_stop_signals};

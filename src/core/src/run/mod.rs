@@ -73,7 +73,7 @@ impl Run {
             Line::Fatal { .. } if self.cancelled => {}
             Line::Fatal { message, hint } => self.fatal = Some(Fatal { message, hint }),
             // The outcome of a build belongs to another command, the rest to newer agents.
-            Line::Outcome(_) | Line::Unknown => {}
+            Line::Outcome(_) | Line::Checkout(_) | Line::Unknown => {}
         }
     }
 
