@@ -2,7 +2,7 @@
 
 Unless an entry says "blocks", a call takes microseconds, does no I/O and may be made on the
 reactor thread. Every call may raise ``InternalError`` (a defect of ours). Records are frozen; the
-handles ``Plan``, ``Run`` and ``OutcomeReader`` may be used from any thread.
+handles ``Plan``, ``Run``, ``CheckoutReader`` and ``OutcomeReader`` may be used from any thread.
 """
 
 from typing import final
@@ -13,6 +13,7 @@ __all__ = [
     "Builder",
     "BuilderKind",
     "CancelFilter",
+    "CheckoutReader",
     "Finding",
     "GitSecrets",
     "Job",
@@ -58,6 +59,7 @@ class Plan:
     #: Evaluations at the same time on one machine.
     concurrent_evaluations: int
     #: Seconds.
+    checkout_timeout: int
     eval_timeout: int
     build_timeout: int
     projects: list[Project]
@@ -86,6 +88,14 @@ class Plan:
         """
     def branch_decision(self, project: str, branch: str) -> BranchDecision:
         """What happens with a branch of a project."""
+    def checkout_command(
+        self, project: str, properties: dict[str, str], credentials: str | None
+    ) -> list[str]:
+        """What a worker runs to check out what a build with ``properties`` is about.
+
+        ``credentials`` is a folder there, beside the build's own. Raises ``ConfigError`` if there
+        is no such project.
+        """
     def eval_command(self) -> list[str]:
         """What a worker runs in a checkout to evaluate it."""
     def build_command(
@@ -210,6 +220,21 @@ class BranchDecision:
     build: bool
     merge_queue: bool
     register_gc_roots: bool
+
+# --- stage checkout --------------------------------------------------------------------------
+
+@final
+class CheckoutReader:
+    """Reads the stdout of ``buildbot-nix checkout``."""
+
+    def __new__(cls) -> CheckoutReader: ...
+    #: What was checked out, as properties for Buildbot; empty until the agent has said it.
+    properties: dict[str, str]
+    #: How it went, for people; None until the agent has said it.
+    summary: str | None
+
+    def feed(self, data: bytes) -> None:
+        """Takes the next bytes. Raises ``ProtocolError`` for what is no machine line."""
 
 # --- stages jobs and graph -------------------------------------------------------------------
 

@@ -24,7 +24,6 @@ from buildbot.schedulers.forcesched import (
     StringParameter,
 )
 from buildbot.schedulers.triggerable import Triggerable
-from buildbot.steps.source.git import Git
 from buildbot.util.ssfilter import SourceStampFilter
 from buildbot.worker.base import AbstractWorker, Worker
 from buildbot.worker.local import LocalWorker
@@ -49,6 +48,7 @@ from buildbot_nix.machines import Machines
 from buildbot_nix.poller import HeadPoller, heads_only
 from buildbot_nix.secrets import SettingsSecrets
 from buildbot_nix.steps.build import BuildAttribute
+from buildbot_nix.steps.checkout import Checkout
 from buildbot_nix.steps.eval import EvaluateFlake
 from buildbot_nix.steps.trigger import BuildFlake
 
@@ -140,15 +140,7 @@ class Materialiser:
 
     def eval_steps(self, row: Builder) -> BuildFactory:
         project = self.projects[row.project]
-        checkout = Git(
-            repourl=project.url,
-            branch=project.default_branch,
-            mode="incremental",
-            submodules=True,
-            haltOnFailure=True,
-            logEnviron=False,
-            **git_credentials(project.git_secrets),
-        )
+        checkout = Checkout(self.plan, project)
         return BuildFactory([checkout, EvaluateFlake(self.plan, project), BuildFlake()])
 
     def build_steps(self, row: Builder) -> BuildFactory:
@@ -244,7 +236,7 @@ def force_scheduler(row: Scheduler, project: Project) -> ForceScheduler:
 
 
 def git_credentials(secrets: GitSecrets) -> dict[str, Any]:
-    """What poller and checkout need to fetch, as secrets that Buildbot asks for when it does."""
+    """What a poller needs to fetch, as secrets that Buildbot asks for when it does."""
     credentials: dict[str, Any] = {}
     if secrets.ssh_private_key:
         credentials["sshPrivateKey"] = Secret(secrets.ssh_private_key)

@@ -6,6 +6,7 @@
 
 mod boundary;
 mod build;
+mod checkout;
 mod cli;
 mod errors;
 mod plan;
@@ -17,6 +18,8 @@ mod run;
 mod _native {
     #[pymodule_export]
     use crate::build::{BuildResult, OutcomeReader};
+    #[pymodule_export]
+    use crate::checkout::CheckoutReader;
     #[pymodule_export]
     use crate::cli::run_command_line;
     #[pymodule_export]

@@ -189,6 +189,30 @@ impl Plan {
         })
     }
 
+    #[getter]
+    #[expect(clippy::unused_self, reason = "the same for every plan so far")]
+    fn checkout_timeout(&self) -> u64 {
+        agent::CHECKOUT_TIMEOUT
+    }
+
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "PyO3 makes a map of its own from a dict"
+    )]
+    fn checkout_command(
+        &self,
+        python: Python<'_>,
+        project: &str,
+        properties: BTreeMap<String, String>,
+        credentials: Option<&str>,
+    ) -> PyResult<Vec<String>> {
+        boundary::call(python, || {
+            let project = self.project(project)?;
+            let command = agent::checkout_command(project, &properties, credentials);
+            Ok::<_, Error>(command)
+        })
+    }
+
     fn eval_command(&self) -> Vec<String> {
         agent::eval_command(self.plan())
     }

@@ -1,0 +1,105 @@
+"""Stage checkout: the agent gets what is to be evaluated."""
+
+from __future__ import annotations
+
+from buildbot.process.buildstep import BuildStep
+from buildbot.process.properties import Secret
+from buildbot.process.results import CANCELLED, EXCEPTION, FAILURE, SUCCESS
+from buildbot.steps.worker import CompositeStepMixin
+from buildbot.util.twisted import async_to_deferred
+
+from buildbot_nix._native import CheckoutReader, Plan, Project
+from buildbot_nix.agent import run_agent
+
+#: Seconds that Buildbot waits longer than the agent before it ends a checkout itself.
+GRACE_SECONDS = 120
+
+#: Where the worker has secrets while the agent runs: beside the folder of the build.
+CREDENTIALS = "checkout-credentials"
+
+#: Exit statuses of the agent that are no success.
+RESULTS = {
+    # What was asked for is not there, or cannot be merged.
+    1: FAILURE,
+    # The network, the server, the machine. Nothing is known about the commit, but forges and
+    # people are to be told so.
+    3: FAILURE,
+    4: CANCELLED,
+}
+
+
+class Checkout(CompositeStepMixin, BuildStep):
+    """Checks out the revision of the build; a pull request merged into its base branch."""
+
+    name = "git"
+    haltOnFailure = True
+    flunkOnFailure = True
+    logEnviron = False
+
+    def __init__(self, plan: Plan, project: Project, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self._plan = plan
+        self._project = project
+        self._summary: str | None = None
+
+    @async_to_deferred
+    async def run(self) -> int:
+        assert self.build is not None
+        reader = CheckoutReader()
+        secrets = await self._secrets()
+        properties = {
+            name: value
+            for name, (value, _) in self.build.getProperties().asDict().items()
+            if isinstance(value, str)
+        }
+        command = self._plan.checkout_command(
+            self._project.name, properties, f"../{CREDENTIALS}" if secrets else None
+        )
+        try:
+            for name, text in secrets.items():
+                await self.downloadFileContentToWorker(
+                    name, f"{text}\n", abandonOnFailure=True, mode=0o600, workdir=CREDENTIALS
+                )
+            remote = await run_agent(
+                self, command, reader.feed, max_time=self._plan.checkout_timeout + GRACE_SECONDS
+            )
+        finally:
+            # The agent removes them too, but it may never have been started.
+            if secrets:
+                await self.runRmdir(CREDENTIALS, abandonOnFailure=False)
+        if remote.output_error is not None:
+            self._summary = str(remote.output_error)
+            return EXCEPTION
+        for name, value in reader.properties.items():
+            self.setProperty(name, value, "Git")
+        self._summary = reader.summary
+        if remote.rc == 0 and reader.properties:
+            return SUCCESS
+        if self._summary is None:
+            self._summary = f"`buildbot-nix checkout` ended with status {remote.rc}"
+            return EXCEPTION
+        return EXCEPTION if remote.rc is None else RESULTS.get(remote.rc, EXCEPTION)
+
+    async def _secrets(self) -> dict[str, str]:
+        """What git needs, by file name."""
+        assert self.build is not None
+        names = self._project.git_secrets
+        files = {
+            "ssh-key": names.ssh_private_key,
+            "ssh-known-hosts": names.ssh_known_hosts,
+            "https-user": names.https_user,
+            "https-password": names.https_password,
+        }
+        return {
+            # Rendered by the build so that it hides them in logs.
+            file: await self.build.render(Secret(name))
+            for file, name in files.items()
+            if name
+        }
+
+    def getResultSummary(self) -> dict[str, str]:
+        if self._summary is None:
+            return super().getResultSummary()
+        if self.results == SUCCESS:
+            return {"step": self._summary}
+        return {"step": self._summary, "build": self._summary}
