@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use crate::errors::{CoreError, internal};
 
 /// Runs `work` without the interpreter lock and turns its error, or its panic, into a Python
-/// exception. PyO3's own `PanicException` is no `Exception`, so a step would not catch it.
+/// exception. The `PanicException` of `PyO3` is no `Exception`, so a step would not catch it.
 pub(crate) fn call<Output, Failure>(
     python: Python<'_>,
     work: impl FnOnce() -> Result<Output, Failure> + Send,

@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use crate::boundary;
 
 /// The verdict on a build.
-#[pyclass(frozen, eq, hash)]
+#[pyclass(frozen, eq, hash, from_py_object)]
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum BuildResult {
     Succeeded,

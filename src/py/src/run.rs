@@ -94,10 +94,10 @@ impl Run {
         &self,
         python: Python<'_>,
         index: usize,
-        result: &BuildResult,
+        result: BuildResult,
         message: Option<String>,
     ) -> PyResult<()> {
-        let result = (*result).into();
+        let result = result.into();
         boundary::call(python, || {
             self.lock().finish(index, result, message);
             Ok::<_, Error>(())
