@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{CommandSpec, Leftovers, stop_requested};
+use super::{CommandSpec, Leftovers, spawner, stop_requested};
 use crate::error::Error;
 
 /// How long a child that has been asked to end is waited for before it is killed.
@@ -45,22 +45,27 @@ impl From<Stream> for Stdio {
 pub struct Child {
     process: std::process::Child,
     status: Option<ExitStatus>,
+    is_sandboxed: bool,
+    /// The process in the sandbox, once it was found.
+    inner: Option<u32>,
 }
 
 impl Child {
     /// Starts `command`. `streams` are stdin, stdout, stderr.
     pub fn spawn(command: &CommandSpec, streams: [Stream; 3]) -> Result<Self, Error> {
         let [stdin, stdout, stderr] = streams;
-        let process = command
-            .command()
-            .stdin(stdin)
-            .stdout(stdout)
-            .stderr(stderr)
-            .spawn()
-            .map_err(|error| Error::io("run", command.program(), error))?;
+        let mut process = command.command();
+        process.stdin(stdin).stdout(stdout).stderr(stderr);
+        let process = if command.is_sandboxed {
+            spawner::spawn(process)
+        } else {
+            process.spawn()
+        };
         Ok(Self {
-            process,
+            process: process.map_err(|error| Error::io("run", command.program(), error))?,
             status: None,
+            is_sandboxed: command.is_sandboxed,
+            inner: None,
         })
     }
 
@@ -79,6 +84,8 @@ impl Child {
         let child = Self {
             process,
             status: None,
+            is_sandboxed: false,
+            inner: None,
         };
         Ok((child, ours))
     }
@@ -86,6 +93,18 @@ impl Child {
     /// Process number.
     pub fn id(&self) -> u32 {
         self.process.id()
+    }
+
+    /// Number of the process that does the work: the one in the sandbox, if there is one. `None`
+    /// while it does not run yet.
+    pub fn worker_id(&mut self) -> Option<u32> {
+        if !self.is_sandboxed {
+            return Some(self.id());
+        }
+        if self.inner.is_none() {
+            self.inner = Leftovers::grandchild(self.id());
+        }
+        self.inner
     }
 
     /// Our end of its stdin. Dropping it closes the pipe. `None` the second time.
@@ -107,7 +126,15 @@ impl Child {
     pub fn try_wait(&mut self) -> Option<ExitStatus> {
         if self.status.is_none() {
             // The only error is that there is no such child; then there is nothing to wait for.
-            self.status = self.process.try_wait().ok().flatten();
+            let status = self.process.try_wait().ok().flatten();
+            let is_sandboxed = self.is_sandboxed;
+            self.status = status.map(|status| {
+                if is_sandboxed {
+                    inner_status(status)
+                } else {
+                    status
+                }
+            });
         }
         self.status
     }
@@ -224,6 +251,14 @@ pub fn capture(command: &CommandSpec, input: &[u8], limit: Duration) -> Result<C
     })
 }
 
+/// How the program in a sandbox ended, from how the sandbox did.
+fn inner_status(status: ExitStatus) -> ExitStatus {
+    match status.code() {
+        Some(code @ 129..=192) => ExitStatus::from_raw(code - 128),
+        _ => status,
+    }
+}
+
 fn read_in_background(stream: Option<impl Read + Send + 'static>) -> mpsc::Receiver<Vec<u8>> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
@@ -332,6 +367,25 @@ mod tests {
         let mut said = String::new();
         socket.read_to_string(&mut said).unwrap();
         assert_eq!(said, "x x\n");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_sandbox_speaks_for_what_runs_in_it() {
+        let mut command = shell("sh -c 'sh -c \"kill -KILL \\$\\$\" & wait $!; exit $?' & wait $!");
+        command.is_sandboxed = true;
+        let mut child = Child::spawn(&command, [Stream::Null; 3]).unwrap();
+        let status = child.wait(Duration::from_secs(20)).unwrap();
+        assert_eq!(describe_exit(status), "signal 9 (SIGKILL)");
+
+        let mut command = shell("sh -c 'sleep 600 & echo $!; wait' & wait");
+        command.is_sandboxed = true;
+        let mut child =
+            Child::spawn(&command, [Stream::Null, Stream::Piped, Stream::Null]).unwrap();
+        let mut stdout = std::io::BufReader::new(child.take_stdout().unwrap());
+        let mut grandchild = String::new();
+        std::io::BufRead::read_line(&mut stdout, &mut grandchild).unwrap();
+        assert_eq!(child.worker_id(), grandchild.trim().parse().ok());
     }
 
     #[test]

@@ -14,6 +14,9 @@ pub struct CommandSpec {
     pub environment: BTreeMap<OsString, OsString>,
     /// Where it runs, `None` for where this process is.
     pub directory: Option<PathBuf>,
+    /// Whether the program is bubblewrap: it ends with this process, what it runs is its only
+    /// grandchild, and it tells of a signal as shells do, by an exit status above 128.
+    pub is_sandboxed: bool,
 }
 
 impl CommandSpec {
@@ -23,6 +26,7 @@ impl CommandSpec {
             argv: vec![program.into()],
             environment: environment(),
             directory: None,
+            is_sandboxed: false,
         }
     }
 

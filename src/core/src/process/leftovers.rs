@@ -31,6 +31,17 @@ impl Leftovers {
         Self(found)
     }
 
+    /// The child of the only child of process `root`.
+    pub(super) fn grandchild(root: u32) -> Option<u32> {
+        let root = i32::try_from(root).ok()?;
+        let all = list();
+        let child_of = |parent: i32| {
+            let child = all.iter().find(|process| process.parent == parent);
+            child.map(|process| process.pid)
+        };
+        u32::try_from(child_of(child_of(root)?)?).ok()
+    }
+
     /// Ends those that still run, wherever they hang now.
     pub fn kill(&self) {
         for process in &self.0 {

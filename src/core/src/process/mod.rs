@@ -6,6 +6,7 @@ mod child;
 mod command;
 mod environment;
 mod leftovers;
+mod spawner;
 mod stop;
 
 pub use child::{Captured, Child, Stream, capture, describe_exit};

@@ -1,0 +1,31 @@
+use std::io;
+use std::process::{Child, Command};
+use std::sync::OnceLock;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+
+type Order = (Command, Sender<io::Result<Child>>);
+
+static SPAWNER: OnceLock<Option<Sender<Order>>> = OnceLock::new();
+
+/// Starts `command` from a thread that lives as long as this process. Linux tells a child that
+/// its parent has died when the *thread* that started it ends, so a program that ends with its
+/// parent must not be started by one of the short-lived ones.
+pub(super) fn spawn(command: Command) -> io::Result<Child> {
+    let spawner = SPAWNER.get_or_init(|| {
+        let (sender, orders) = channel();
+        let thread = thread::Builder::new().name("spawner".to_owned());
+        thread.spawn(move || serve(&orders)).ok().map(|_| sender)
+    });
+    let gone = || io::Error::other("the thread that starts programs is gone");
+    let (sender, answer) = channel();
+    let spawner = spawner.as_ref().ok_or_else(gone)?;
+    spawner.send((command, sender)).map_err(|_| gone())?;
+    answer.recv().map_err(|_| gone())?
+}
+
+fn serve(orders: &Receiver<Order>) {
+    for (mut command, answer) in orders {
+        let _ = answer.send(command.spawn());
+    }
+}
