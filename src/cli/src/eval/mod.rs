@@ -1,4 +1,5 @@
 mod human;
+mod isolation;
 mod machine;
 
 use std::ops::ControlFlow;
@@ -65,6 +66,8 @@ pub(crate) struct Arguments {
     /// Let errors have their whole stack trace
     #[arg(long)]
     show_trace: bool,
+    #[command(flatten)]
+    isolation: isolation::IsolationArguments,
     /// Keep the derivations from garbage collection by links in DIR
     #[arg(long, value_name = "DIR")]
     gc_roots_dir: Option<PathBuf>,
@@ -145,6 +148,7 @@ impl Arguments {
             total: self.timeout.map(Duration::from_secs),
             attribute: Duration::from_secs(self.attribute_timeout),
         };
+        request.isolation = self.isolation.isolation();
         request.show_trace = self.show_trace;
         request.gc_roots_dir.clone_from(&self.gc_roots_dir);
         Ok(request)

@@ -4,6 +4,7 @@ use super::eval_jobs::{self, JobsCommand};
 use super::flake::Flake;
 use super::found::Outlet;
 use super::repl::{self, Setup};
+use super::sandbox::Sandbox;
 use super::walk::{Known, Selection};
 use super::{EngineChoice, Limits, Request, tools};
 use crate::error::Error;
@@ -39,17 +40,21 @@ pub(super) trait Engine: Sync {
 }
 
 /// The engine for `request`, ready to evaluate `flake`.
-pub(super) fn choose(request: &Request, flake: &Flake) -> Result<Box<dyn Engine>, Error> {
+pub(super) fn choose(
+    request: &Request,
+    flake: &Flake,
+    sandbox: &Sandbox,
+) -> Result<Box<dyn Engine>, Error> {
     let nix = NixEngine {
-        version: tools::nix_version()?,
+        version: sandbox.nix_version()?,
         workers: workers(&request.limits),
-        setup: setup(request, flake),
+        setup: setup(request, flake, sandbox),
     };
     let version = match request.engine {
         EngineChoice::Nix => None,
-        EngineChoice::Auto => tools::eval_jobs_version(),
+        EngineChoice::Auto => tools::eval_jobs_version(sandbox),
         EngineChoice::NixEvalJobs => {
-            Some(tools::eval_jobs_version().ok_or_else(|| Error::Nix {
+            Some(tools::eval_jobs_version(sandbox).ok_or_else(|| Error::Nix {
                 message: "cannot run `nix-eval-jobs --version`".to_owned(),
                 hint: Some("put nix-eval-jobs on PATH, or use the engine `nix`".to_owned()),
             })?)
@@ -58,7 +63,7 @@ pub(super) fn choose(request: &Request, flake: &Flake) -> Result<Box<dyn Engine>
     Ok(match version {
         Some(version) => Box::new(EvalJobsEngine {
             version,
-            command: jobs_command(request, flake, nix.workers),
+            command: jobs_command(request, flake, nix.workers, sandbox),
             nix,
         }),
         None => Box::new(nix),
@@ -135,7 +140,12 @@ impl Engine for EvalJobsEngine {
 
 /// Cache status is not asked for: it costs nearly all of the time, and is looked up for all jobs
 /// together later.
-fn jobs_command(request: &Request, flake: &Flake, workers: usize) -> JobsCommand {
+fn jobs_command(
+    request: &Request,
+    flake: &Flake,
+    workers: usize,
+    sandbox: &Sandbox,
+) -> JobsCommand {
     let mut base = CommandSpec::new("nix-eval-jobs").args(OPTIONS).args([
         "--force-recurse",
         "--workers",
@@ -143,21 +153,32 @@ fn jobs_command(request: &Request, flake: &Flake, workers: usize) -> JobsCommand
         "--max-memory-size",
         &request.limits.memory.to_string(),
     ]);
-    if let Some(directory) = &request.gc_roots_dir {
+    // From inside a sandbox it cannot write there; every job becomes a root a moment later anyway.
+    if let Some(directory) = request
+        .gc_roots_dir
+        .as_ref()
+        .filter(|_| !sandbox.is_closed())
+    {
         base = base.args(["--gc-roots-dir".into(), directory.clone().into_os_string()]);
     }
     if request.show_trace {
         base = base.args(["--show-trace"]);
     }
     JobsCommand {
-        base: base.args(flake.options.iter().cloned()),
+        base: sandbox.command(with_import(base, request).args(flake.options.iter().cloned())),
         reference: flake.reference.clone(),
         root: request.attribute.clone(),
         silence: request.limits.attribute,
     }
 }
 
-fn setup(request: &Request, flake: &Flake) -> Setup {
+/// What Nix itself would do is said too: the machine's settings may say otherwise.
+fn with_import(command: CommandSpec, request: &Request) -> CommandSpec {
+    let allowed = request.isolation.import_from_derivation.to_string();
+    command.args(["--option", "allow-import-from-derivation", &allowed])
+}
+
+fn setup(request: &Request, flake: &Flake, sandbox: &Sandbox) -> Setup {
     let mut command = CommandSpec::new("nix").args(["repl"]).args(OPTIONS).args([
         "--pure-eval",
         // A lock file that lacks something is an error, not completed in passing.
@@ -166,10 +187,11 @@ fn setup(request: &Request, flake: &Flake) -> Setup {
     if request.show_trace {
         command = command.args(["--show-trace"]);
     }
+    let command = with_import(command, request)
+        .args(flake.options.iter().cloned())
+        .args([flake.reference.as_str()]);
     Setup {
-        command: command
-            .args(flake.options.iter().cloned())
-            .args([flake.reference.as_str()]),
+        command: sandbox.command(command),
         flake: flake.reference.clone(),
         root: request.attribute.clone(),
         systems: request.systems.clone(),

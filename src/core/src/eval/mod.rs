@@ -19,6 +19,7 @@ mod log;
 mod repl;
 mod request;
 mod run;
+mod sandbox;
 mod status;
 mod text;
 mod tools;
@@ -26,5 +27,5 @@ mod walk;
 
 pub use attribute::parse_attribute;
 pub use event::{Event, Summary};
-pub use request::{EngineChoice, Limits, Request, Source, host_system};
+pub use request::{EngineChoice, Isolation, Limits, Request, SandboxChoice, Source, host_system};
 pub use run::run;

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ pub struct Request {
     pub engine: EngineChoice,
     /// When to give up.
     pub limits: Limits,
+    /// What the evaluator may see and do.
+    pub isolation: Isolation,
     /// Whether error texts carry the whole stack trace.
     pub show_trace: bool,
     /// Where every derivation found is kept from the garbage collector.
@@ -53,6 +56,47 @@ pub enum EngineChoice {
     NixEvalJobs,
 }
 
+/// What an evaluator may see and do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Isolation {
+    /// Whether it runs in bubblewrap.
+    pub sandbox: SandboxChoice,
+    /// What it can read there besides what every evaluator can.
+    pub sandbox_paths: Vec<PathBuf>,
+    /// Name of the folder where it keeps what it fetched, among evaluations that may share it;
+    /// without one, the sandbox keeps nothing.
+    pub fetch_cache: Option<String>,
+    /// Settings that are taken from the flake's `nixConfig`: values by name. A list counts as its
+    /// items with blanks between.
+    pub nix_config_allow: BTreeMap<String, Vec<String>>,
+    /// Whether it may build what the evaluation itself needs.
+    pub import_from_derivation: bool,
+}
+
+impl Default for Isolation {
+    fn default() -> Self {
+        Self {
+            sandbox: SandboxChoice::default(),
+            sandbox_paths: Vec::new(),
+            fetch_cache: None,
+            nix_config_allow: BTreeMap::new(),
+            import_from_derivation: true,
+        }
+    }
+}
+
+/// Whether evaluators run in bubblewrap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SandboxChoice {
+    /// Where it works; elsewhere a warning says that it does not.
+    Auto,
+    /// Where it does not work, nothing is evaluated.
+    Required,
+    /// No.
+    #[default]
+    Off,
+}
+
 /// When an evaluation gives up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
@@ -87,6 +131,7 @@ impl Request {
             systems: host_system().into_iter().collect(),
             engine: EngineChoice::default(),
             limits: Limits::default(),
+            isolation: Isolation::default(),
             show_trace: false,
             gc_roots_dir: None,
             warnings: Vec::new(),

@@ -8,6 +8,7 @@ use super::assemble::Assembler;
 use super::engine::{self, Engine};
 use super::flake::Flake;
 use super::found::{Found, Outlet};
+use super::sandbox::Sandbox;
 use super::{Event, Request, Source, Summary};
 use crate::error::Error;
 use crate::machine_line::{self, Line, Start};
@@ -27,10 +28,11 @@ pub fn run(
 ) -> Result<Summary, Error> {
     let deadline = request.limits.total.map(|limit| Instant::now() + limit);
     let flake = Flake::find(&request.source)?;
-    let engine = engine::choose(request, &flake)?;
+    let sandbox = Sandbox::open(request)?;
+    let engine = engine::choose(request, &flake, &sandbox)?;
     let mut assembler = Assembler::new(sink, request.gc_roots_dir.as_deref())?;
     assembler.line(Line::Start(start(request, engine.as_ref())));
-    for warning in &request.warnings {
+    for warning in request.warnings.iter().chain(&sandbox.warnings) {
         assembler.warn(warning.clone());
     }
 

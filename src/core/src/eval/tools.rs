@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::sandbox::Sandbox;
 use crate::error::Error;
 use crate::process::{Captured, CommandSpec, capture, describe_exit};
 
@@ -31,15 +32,18 @@ pub(super) fn nix_version() -> Result<String, Error> {
     }
 }
 
-/// The version of the nix-eval-jobs on PATH, if there is one that runs.
-pub(super) fn eval_jobs_version() -> Option<String> {
-    let captured = version_of("nix-eval-jobs").ok()?;
+/// The version of the nix-eval-jobs on PATH, if there is one that runs where evaluators do.
+pub(super) fn eval_jobs_version(sandbox: &Sandbox) -> Option<String> {
+    let ask = |option: &str| {
+        let command = CommandSpec::new("nix-eval-jobs").args([option]);
+        capture(&sandbox.command(command), b"", LIMIT).ok()
+    };
+    let captured = ask("--version")?;
     if captured.status.success() {
         return Some(last_word(&captured));
     }
     // Older ones know no `--version`.
-    let help = CommandSpec::new("nix-eval-jobs").args(["--help"]);
-    let captured = capture(&help, b"", LIMIT).ok()?;
+    let captured = ask("--help")?;
     captured.status.success().then(|| "unknown".to_owned())
 }
 
@@ -55,7 +59,7 @@ fn missing(message: &str) -> Error {
 }
 
 /// `2.26.3` of `nix (Nix) 2.26.3`.
-fn last_word(captured: &Captured) -> String {
+pub(super) fn last_word(captured: &Captured) -> String {
     let text = String::from_utf8_lossy(&captured.stdout);
     let first = text.lines().next().unwrap_or_default();
     let word = first.split_ascii_whitespace().last().unwrap_or("unknown");

@@ -96,8 +96,9 @@ impl Repl {
     }
 
     /// Memory that the process occupies, in MiB, where the system tells.
-    pub(super) fn memory(&self) -> Option<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+    pub(super) fn memory(&mut self) -> Option<u64> {
+        let id = self.child.worker_id()?;
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
         let resident = status
             .lines()
             .find_map(|line| line.strip_prefix("VmRSS:"))?;

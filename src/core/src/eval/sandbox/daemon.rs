@@ -1,0 +1,147 @@
+//! The way to the store: the machine's daemon, or one of our own.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::error::Error;
+use crate::process::{Child, CommandSpec, Stream, environment};
+
+/// Time for a daemon to answer.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// A socket on which a daemon answers.
+#[derive(Debug)]
+pub(super) struct Daemon {
+    pub(super) socket: PathBuf,
+    /// Ours ends with this.
+    _child: Option<Child>,
+}
+
+/// Where the environment says that the store is.
+#[derive(Debug, PartialEq, Eq)]
+enum Remote {
+    /// A daemon at this socket, or else this user's own files.
+    Either(PathBuf),
+    /// A daemon at this socket.
+    Socket(PathBuf),
+    /// This user's own files.
+    Own,
+    Unknown(String),
+}
+
+impl Daemon {
+    /// Finds the machine's daemon. Where the store belongs to this user alone, one is started in
+    /// `directory`: an evaluator that could write to the store itself could change anything that
+    /// was ever built, and cannot build in a sandbox of its own.
+    pub(super) fn reach(bwrap: &Path, directory: &Path) -> Result<Self, Error> {
+        match remote(&environment()) {
+            Remote::Either(socket) if UnixStream::connect(&socket).is_ok() => Ok(Self {
+                socket,
+                _child: None,
+            }),
+            Remote::Either(_) | Remote::Own => Self::start(bwrap, directory),
+            Remote::Socket(socket) => match UnixStream::connect(&socket) {
+                Ok(_) => Ok(Self {
+                    socket,
+                    _child: None,
+                }),
+                Err(error) => Err(Error::io("reach the Nix daemon at", socket, error)),
+            },
+            Remote::Unknown(remote) => Err(Error::Nix {
+                message: format!("`NIX_REMOTE` is `{remote}`, which is no daemon of this machine"),
+                hint: None,
+            }),
+        }
+    }
+
+    /// The bubblewrap around it hides nothing. It is there to end the daemon if this process is
+    /// killed.
+    fn start(bwrap: &Path, directory: &Path) -> Result<Self, Error> {
+        let directory = directory.join("store");
+        std::fs::create_dir(&directory).map_err(|e| Error::io("make", &directory, e))?;
+        let socket = directory.join("socket");
+        let mut command = CommandSpec::new(bwrap)
+            .args(["--dev-bind", "/", "/", "--die-with-parent", "--"])
+            .args(["nix-daemon"]);
+        command.environment = daemon_environment(command.environment, &socket);
+        command.is_sandboxed = true;
+        let mut child = Child::spawn(&command, [Stream::Null; 3])?;
+        let deadline = Instant::now() + LIMIT;
+        let mut pause = Duration::from_millis(2);
+        while let Err(error) = UnixStream::connect(&socket) {
+            if child.wait(pause).is_some() || Instant::now() >= deadline {
+                return Err(Error::io("reach our own Nix daemon at", &socket, error));
+            }
+            pause = (pause * 2).min(Duration::from_millis(50));
+        }
+        Ok(Self {
+            socket,
+            _child: Some(child),
+        })
+    }
+}
+
+/// Whoever connects is trusted with nothing, though it is the same user.
+fn daemon_environment(
+    mut environment: BTreeMap<OsString, OsString>,
+    socket: &Path,
+) -> BTreeMap<OsString, OsString> {
+    environment.remove(&OsString::from("NIX_REMOTE"));
+    environment.insert("NIX_DAEMON_SOCKET_PATH".into(), socket.into());
+    let config = environment.entry("NIX_CONFIG".into()).or_default();
+    config.push("\ntrusted-users =\nallowed-users = *\n");
+    environment
+}
+
+fn remote(environment: &BTreeMap<OsString, OsString>) -> Remote {
+    let variable = |name: &str| environment.get(&OsString::from(name)).cloned();
+    let socket = match variable("NIX_DAEMON_SOCKET_PATH") {
+        Some(socket) => PathBuf::from(socket),
+        None => PathBuf::from(variable("NIX_STATE_DIR").unwrap_or_else(|| "/nix/var/nix".into()))
+            .join("daemon-socket/socket"),
+    };
+    let remote = variable("NIX_REMOTE").unwrap_or_default();
+    match remote.to_string_lossy().as_ref() {
+        "" | "auto" => Remote::Either(socket),
+        "daemon" => Remote::Socket(socket),
+        "local" => Remote::Own,
+        remote => match remote.strip_prefix("unix://") {
+            Some(path) if !path.is_empty() && !path.contains('?') => Remote::Socket(path.into()),
+            _ => Remote::Unknown(remote.to_owned()),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_environment_says_where_the_store_is() {
+        let remote = |pairs: &[(&str, &str)]| {
+            let pairs = pairs
+                .iter()
+                .map(|(name, value)| (name.into(), value.into()));
+            remote(&pairs.collect())
+        };
+        let usual = PathBuf::from("/nix/var/nix/daemon-socket/socket");
+        assert_eq!(remote(&[]), Remote::Either(usual.clone()));
+        assert_eq!(remote(&[("NIX_REMOTE", "daemon")]), Remote::Socket(usual));
+        assert_eq!(
+            remote(&[("NIX_REMOTE", "unix:///a/b")]),
+            Remote::Socket("/a/b".into())
+        );
+        assert_eq!(remote(&[("NIX_REMOTE", "local")]), Remote::Own);
+        assert_eq!(
+            remote(&[("NIX_STATE_DIR", "/s"), ("NIX_REMOTE", "auto")]),
+            Remote::Either("/s/daemon-socket/socket".into())
+        );
+        assert_eq!(
+            remote(&[("NIX_REMOTE", "ssh-ng://host")]),
+            Remote::Unknown("ssh-ng://host".to_owned())
+        );
+    }
+}
