@@ -96,8 +96,11 @@ class Plan:
         ``credentials`` is a folder there, beside the build's own. Raises ``ConfigError`` if there
         is no such project.
         """
-    def eval_command(self) -> list[str]:
-        """What a worker runs in a checkout to evaluate it."""
+    def eval_command(self, project: str) -> list[str]:
+        """What a worker runs in a checkout of a project to evaluate it.
+
+        Raises ``ConfigError`` if there is no such project.
+        """
     def build_command(
         self, project: str, drv_path: str, attr: str, branch: str | None
     ) -> list[str]:

@@ -59,7 +59,7 @@ class EvaluateFlake(BuildStep):
         try:
             remote = await run_agent(
                 self,
-                self._plan.eval_command(),
+                self._plan.eval_command(self._project.name),
                 driver.take_output,
                 max_time=self._plan.eval_timeout + GRACE_SECONDS,
             )

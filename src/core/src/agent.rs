@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::build::gc_root_name;
+use crate::config::IsolationSettings;
 use crate::machine_line::{CacheStatus, Checkout, Job};
 use crate::nix::DrvPath;
 use crate::plan::{MasterPlan, ProjectPlan, virtual_builder_name};
@@ -52,8 +53,8 @@ pub fn checkout_command(
     command.0
 }
 
-/// The command that evaluates the checkout in the current folder.
-pub fn eval_command(plan: &MasterPlan) -> Vec<String> {
+/// The command that evaluates the checkout of `project` in the current folder.
+pub fn eval_command(plan: &MasterPlan, project: &ProjectPlan) -> Vec<String> {
     let evaluation = &plan.evaluation;
     let systems: Vec<&str> = plan
         .systems
@@ -72,7 +73,25 @@ pub fn eval_command(plan: &MasterPlan) -> Vec<String> {
     command.option("--timeout", evaluation.timeout);
     command.option("--attribute-timeout", evaluation.attribute_timeout);
     command.flag("--show-trace", evaluation.show_trace);
+    isolate(&mut command, &evaluation.isolation, project);
     command.0
+}
+
+/// All that is evaluated of a project is trusted alike, so it shares what was fetched; nothing of
+/// another project does.
+fn isolate(command: &mut Command, isolation: &IsolationSettings, project: &ProjectPlan) {
+    command.option("--sandbox", isolation.sandbox.as_str());
+    command.option("--fetch-cache", &project.id);
+    for path in &isolation.sandbox_paths {
+        command.option("--sandbox-path", path.display());
+    }
+    for (name, values) in &isolation.nix_config_allow {
+        for value in values {
+            command.option("--allow-nix-config", format!("{name}={value}"));
+        }
+    }
+    let forbidden = !isolation.import_from_derivation;
+    command.flag("--no-import-from-derivation", forbidden);
 }
 
 /// The command that builds `drv` for attribute `attr` of `project`. With `keep` the result is
@@ -204,13 +223,15 @@ mod tests {
     #[test]
     fn settings_reach_the_command_lines() {
         let usual = plan("");
-        assert_snapshot!(eval_command(&usual).join(" "), @"buildbot-nix eval --checkout . --format json --systems x86_64-linux,aarch64-linux --engine auto --max-memory 4096 --timeout 3600 --attribute-timeout 600");
+        assert_snapshot!(eval_command(&usual, &usual.projects[0]).join(" "), @"buildbot-nix eval --checkout . --format json --systems x86_64-linux,aarch64-linux --engine auto --max-memory 4096 --timeout 3600 --attribute-timeout 600 --sandbox auto --fetch-cache o-r");
         assert_snapshot!(build(&usual, "x86_64-linux.a", true), @"buildbot-nix build --format json --gc-root /nix/var/nix/gcroots/per-user/buildbot-worker/o/r/x86_64-linux.a --timeout 10800 --max-silent 1200 --log-limit 64 /nix/store/g2w8y6hvvvrvbzkx6npjmq33fs4bzqrh-a.drv");
         let changed = plan(
             "eval_engine: nix\neval_worker_count: 3\neval_timeout: 60\nshow_trace_on_failure: true\n\
-             gcroots: false\nbuild_timeout: 600",
+             gcroots: false\nbuild_timeout: 600\neval_sandbox: required\n\
+             eval_sandbox_paths: [/srv/a]\nallow_import_from_derivation: false\n\
+             nix_config_allow: {extra-substituters: ['https://a https://b', 'https://c']}",
         );
-        assert_snapshot!(eval_command(&changed).join(" "), @"buildbot-nix eval --checkout . --format json --systems x86_64-linux,aarch64-linux --engine nix --max-memory 4096 --workers 3 --timeout 60 --attribute-timeout 600 --show-trace");
+        assert_snapshot!(eval_command(&changed, &changed.projects[0]).join(" "), @"buildbot-nix eval --checkout . --format json --systems x86_64-linux,aarch64-linux --engine nix --max-memory 4096 --workers 3 --timeout 60 --attribute-timeout 600 --show-trace --sandbox required --fetch-cache o-r --sandbox-path /srv/a --allow-nix-config extra-substituters=https://a https://b --allow-nix-config extra-substituters=https://c --no-import-from-derivation");
         assert_snapshot!(build(&changed, "x86_64-linux.a", true), @"buildbot-nix build --format json --timeout 600 --max-silent 1200 --log-limit 64 --show-trace /nix/store/g2w8y6hvvvrvbzkx6npjmq33fs4bzqrh-a.drv");
     }
 

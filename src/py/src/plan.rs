@@ -213,8 +213,10 @@ impl Plan {
         })
     }
 
-    fn eval_command(&self) -> Vec<String> {
-        agent::eval_command(self.plan())
+    fn eval_command(&self, python: Python<'_>, project: &str) -> PyResult<Vec<String>> {
+        boundary::call(python, || {
+            Ok::<_, Error>(agent::eval_command(self.plan(), self.project(project)?))
+        })
     }
 
     fn build_command(

@@ -6,6 +6,7 @@
 
 mod branches;
 mod git_url;
+mod isolation;
 mod json;
 mod load;
 mod node;
@@ -20,6 +21,7 @@ mod workers;
 
 pub use branches::{BranchGlob, BranchGlobError, BranchRule};
 pub use git_url::{GitUrl, GitUrlError};
+pub use isolation::{IsolationSettings, SandboxMode};
 pub use load::{load_settings, load_workers};
 pub use problem::{Problem, Problems};
 pub use read::parse_settings;

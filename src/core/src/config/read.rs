@@ -1,5 +1,6 @@
 use crate::secret::{SecretFile, SecretUrl};
 
+use super::isolation::isolation;
 use super::node::{Value, parse};
 use super::read_pull_based::pull_based;
 use super::table::{Collector, Read, Reported, Table};
@@ -98,6 +99,7 @@ fn evaluation(table: &Table) -> Read<EvaluationSettings> {
         value::count(64, 1 << 24, "MiB"),
         4096,
     );
+    let isolation = isolation(table);
     let timeout = table.optional("eval_timeout", value::seconds, 3600);
     let attribute_timeout = table.optional("eval_attribute_timeout", value::seconds, 600);
     let concurrent = table.optional(
@@ -109,6 +111,7 @@ fn evaluation(table: &Table) -> Read<EvaluationSettings> {
         engine: engine?,
         worker_count: worker_count?,
         max_memory_size: max_memory_size?,
+        isolation: isolation?,
         timeout: timeout?,
         attribute_timeout: attribute_timeout?,
         concurrent: concurrent?,

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::nix::System;
 use crate::secret::{SecretFile, SecretUrl};
 
-use super::{BranchRule, GitUrl};
+use super::{BranchRule, GitUrl, IsolationSettings};
 
 /// All settings of a master, checked. `docs/configuration.md` explains each key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +57,8 @@ pub struct EvaluationSettings {
     pub worker_count: Option<u32>,
     /// Memory of one evaluator process, MiB.
     pub max_memory_size: u64,
+    /// What evaluators may see and do.
+    pub isolation: IsolationSettings,
     /// One whole evaluation, seconds.
     pub timeout: u64,
     /// One attribute, seconds.

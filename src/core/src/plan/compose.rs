@@ -102,6 +102,7 @@ fn evaluation_plan(settings: &Settings) -> EvaluationPlan {
         concurrent: settings.evaluation.concurrent,
         worker_count: settings.evaluation.worker_count,
         max_memory_mib: settings.evaluation.max_memory_size,
+        isolation: settings.evaluation.isolation.clone(),
         timeout: settings.evaluation.timeout,
         attribute_timeout: settings.evaluation.attribute_timeout,
         show_trace: settings.show_trace_on_failure,

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::config::{BranchRule, Engine, GitUrl};
+use crate::config::{BranchRule, Engine, GitUrl, IsolationSettings};
 use crate::nix::System;
 use crate::secret::{SecretFile, SecretUrl};
 
@@ -75,6 +75,8 @@ pub struct EvaluationPlan {
     pub worker_count: Option<u32>,
     /// Memory of one evaluator process, MiB.
     pub max_memory_mib: u64,
+    /// What evaluators may see and do.
+    pub isolation: IsolationSettings,
     /// One whole evaluation, seconds.
     pub timeout: u64,
     /// One attribute, seconds.

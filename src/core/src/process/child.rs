@@ -130,7 +130,7 @@ impl Child {
             let is_sandboxed = self.is_sandboxed;
             self.status = status.map(|status| {
                 if is_sandboxed {
-                    inner_status(status)
+                    spawner::inner_status(status)
                 } else {
                     status
                 }
@@ -249,14 +249,6 @@ pub fn capture(command: &CommandSpec, input: &[u8], limit: Duration) -> Result<C
             }
         })
     })
-}
-
-/// How the program in a sandbox ended, from how the sandbox did.
-fn inner_status(status: ExitStatus) -> ExitStatus {
-    match status.code() {
-        Some(code @ 129..=192) => ExitStatus::from_raw(code - 128),
-        _ => status,
-    }
 }
 
 fn read_in_background(stream: Option<impl Read + Send + 'static>) -> mpsc::Receiver<Vec<u8>> {

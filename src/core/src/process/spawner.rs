@@ -1,5 +1,6 @@
 use std::io;
-use std::process::{Child, Command};
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Child, Command, ExitStatus};
 use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
@@ -27,5 +28,13 @@ pub(super) fn spawn(command: Command) -> io::Result<Child> {
 fn serve(orders: &Receiver<Order>) {
     for (mut command, answer) in orders {
         let _ = answer.send(command.spawn());
+    }
+}
+
+/// How the program in a sandbox ended, from how the sandbox did.
+pub(super) fn inner_status(status: ExitStatus) -> ExitStatus {
+    match status.code() {
+        Some(code @ 129..=192) => ExitStatus::from_raw(code - 128),
+        _ => status,
     }
 }
