@@ -127,9 +127,14 @@ class Instance:
     def start_worker(self, name: str = "worker", **options: Any) -> Worker:
         """Starts a worker process and waits until all its slots are connected; see
         :class:`Worker`."""
+        worker = self.new_worker(name, **options)
+        worker.wait_until_connected()
+        return worker
+
+    def new_worker(self, name: str, **options: Any) -> Worker:
+        """Starts a worker process that may not succeed to connect."""
         worker = Worker(self, name, **options)
         self.workers.append(worker)
-        worker.wait_until_connected()
         return worker
 
     def stop(self) -> None:

@@ -139,7 +139,7 @@ def tail(file: Path, lines: int = 40) -> str:
     return "\n".join(text.splitlines()[-lines:])
 
 
-def processes_of(marks: Iterable[str]) -> dict[int, str]:
+def processes_of(marks: Iterable[str], *, environment: bool = True) -> dict[int, str]:
     """Processes that have one of ``marks`` in their command line, environment or folder."""
     wanted = [mark.encode() for mark in marks]
     found = {}
@@ -149,8 +149,10 @@ def processes_of(marks: Iterable[str]) -> dict[int, str]:
         # It may end while we look, and others' secrets are not ours to read.
         with contextlib.suppress(OSError):
             command = (entry / "cmdline").read_bytes()
-            folder = os.readlink(entry / "cwd").encode()
-            text = b"\0".join([command, (entry / "environ").read_bytes(), folder])
+            parts = [command]
+            if environment:
+                parts += [os.readlink(entry / "cwd").encode(), (entry / "environ").read_bytes()]
+            text = b"\0".join(parts)
             if command and any(mark in text for mark in wanted):
                 found[int(entry.name)] = command.replace(b"\0", b" ").decode(errors="replace")
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import urllib.error
 import urllib.parse
@@ -11,6 +12,9 @@ from typing import Any
 
 #: Proxies of the environment are for other hosts.
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+#: On a busy machine, about one answer of Buildbot in some thousand ends behind its head.
+TRIES = 3
 
 #: Buildbot's results by number.
 RESULTS = ["success", "warnings", "failure", "skipped", "exception", "retry", "cancelled"]
@@ -56,8 +60,14 @@ class Rest:
     def _open(self, path: str, query: dict[str, object]) -> bytes:
         encoded = urllib.parse.urlencode(query, doseq=True)
         address = f"{self.url}api/v2/{urllib.parse.quote(path)}?{encoded}"
-        with OPENER.open(address, timeout=30) as answer:
-            return bytes(answer.read())
+        for attempt in range(1, TRIES + 1):
+            try:
+                with OPENER.open(address, timeout=30) as answer:
+                    return bytes(answer.read())
+            except http.client.IncompleteRead:
+                if attempt == TRIES:
+                    raise
+        raise AssertionError("not reached")
 
 
 class RefusedError(Exception):
