@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use crate::boundary;
 
 /// The verdict on a build.
-#[pyclass(frozen, eq, hash, from_py_object)]
+#[pyclass(module = "buildbot_nix._native", frozen, eq, hash, from_py_object)]
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum BuildResult {
     Succeeded,
@@ -41,7 +41,7 @@ impl From<machine_line::BuildResult> for BuildResult {
 }
 
 /// Reads the stdout of `buildbot-nix build`.
-#[pyclass(frozen)]
+#[pyclass(module = "buildbot_nix._native", frozen)]
 pub(crate) struct OutcomeReader(Mutex<Reader>);
 
 #[derive(Default)]

@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use crate::boundary;
 
 /// Reads the stdout of `buildbot-nix checkout`.
-#[pyclass(frozen)]
+#[pyclass(module = "buildbot_nix._native", frozen)]
 pub(crate) struct CheckoutReader(Mutex<Reader>);
 
 #[derive(Default)]

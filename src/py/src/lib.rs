@@ -14,7 +14,7 @@ mod rows;
 mod run;
 
 /// The extension module.
-#[pyo3::pymodule(gil_used = false, module = "buildbot_nix")]
+#[pyo3::pymodule(gil_used = false)]
 mod _native {
     #[pymodule_export]
     use crate::build::{BuildResult, OutcomeReader};

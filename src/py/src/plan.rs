@@ -18,7 +18,7 @@ use crate::rows::{
 use crate::run::Job;
 
 /// A plan, and what is needed to read the secrets that it names.
-#[pyclass(frozen)]
+#[pyclass(module = "buildbot_nix._native", frozen)]
 pub(crate) struct Plan {
     loaded: LoadedPlan,
 }

@@ -6,7 +6,7 @@ use buildbot_nix_core::plan::{
 };
 use pyo3::prelude::*;
 
-#[pyclass(frozen, get_all)]
+#[pyclass(module = "buildbot_nix._native", frozen, get_all)]
 pub(crate) struct Project {
     name: String,
     buildbot_name: String,
@@ -40,7 +40,7 @@ impl Project {
     }
 }
 
-#[pyclass(frozen, get_all)]
+#[pyclass(module = "buildbot_nix._native", frozen, get_all)]
 #[derive(Clone)]
 pub(crate) struct GitSecrets {
     ssh_private_key: Option<String>,
@@ -60,7 +60,7 @@ impl From<&plan::GitSecrets> for GitSecrets {
     }
 }
 
-#[pyclass(frozen, get_all)]
+#[pyclass(module = "buildbot_nix._native", frozen, get_all)]
 pub(crate) struct Worker {
     name: String,
     machine: String,
@@ -77,7 +77,7 @@ impl From<&WorkerPlan> for Worker {
     }
 }
 
-#[pyclass(frozen, get_all)]
+#[pyclass(module = "buildbot_nix._native", frozen, get_all)]
 pub(crate) struct Lock {
     name: String,
     max_count: u32,
@@ -92,14 +92,14 @@ impl From<&LockPlan> for Lock {
     }
 }
 
-#[pyclass(frozen, eq, hash)]
+#[pyclass(module = "buildbot_nix._native", frozen, eq, hash)]
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum BuilderKind {
     Eval,
     Build,
 }
 
-#[pyclass(frozen, get_all)]
+#[pyclass(module = "buildbot_nix._native", frozen, get_all)]
 pub(crate) struct Builder {
     name: String,
     kind: BuilderKind,
@@ -129,7 +129,7 @@ impl From<&BuilderPlan> for Builder {
     }
 }
 
-#[pyclass(frozen, eq, hash)]
+#[pyclass(module = "buildbot_nix._native", frozen, eq, hash)]
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum SchedulerKind {
     Branches,
@@ -138,7 +138,7 @@ pub(crate) enum SchedulerKind {
     Force,
 }
 
-#[pyclass(frozen, get_all)]
+#[pyclass(module = "buildbot_nix._native", frozen, get_all)]
 pub(crate) struct Scheduler {
     name: String,
     kind: SchedulerKind,
@@ -162,7 +162,7 @@ impl From<&SchedulerPlan> for Scheduler {
     }
 }
 
-#[pyclass(frozen, get_all)]
+#[pyclass(module = "buildbot_nix._native", frozen, get_all)]
 pub(crate) struct Poller {
     name: String,
     project: String,
@@ -189,7 +189,7 @@ impl From<&PollerPlan> for Poller {
     }
 }
 
-#[pyclass(frozen, get_all)]
+#[pyclass(module = "buildbot_nix._native", frozen, get_all)]
 pub(crate) struct CancelFilter {
     builder: String,
     project: String,
@@ -204,7 +204,7 @@ impl From<&plan::CancelFilter> for CancelFilter {
     }
 }
 
-#[pyclass(frozen, get_all)]
+#[pyclass(module = "buildbot_nix._native", frozen, get_all)]
 pub(crate) struct BranchDecision {
     build: bool,
     merge_queue: bool,

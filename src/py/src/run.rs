@@ -10,7 +10,7 @@ use crate::boundary;
 use crate::build::BuildResult;
 
 /// What a run comes to.
-#[pyclass(frozen, eq, hash)]
+#[pyclass(module = "buildbot_nix._native", frozen, eq, hash)]
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Finding {
     Succeeded,
@@ -29,7 +29,7 @@ impl From<run::Finding> for Finding {
 }
 
 /// One attribute to build now.
-#[pyclass(frozen)]
+#[pyclass(module = "buildbot_nix._native", frozen)]
 pub(crate) struct Job {
     /// Of its run.
     #[pyo3(get)]
@@ -51,7 +51,7 @@ impl Job {
 }
 
 /// One run, from the agent's bytes to the last outcome.
-#[pyclass(frozen)]
+#[pyclass(module = "buildbot_nix._native", frozen)]
 pub(crate) struct Run(Mutex<run::Run>);
 
 impl Run {
