@@ -107,5 +107,6 @@ class EvaluateFlake(BuildStep):
         if run.evaluation_failures:
             parts.append(f"{run.evaluation_failures} failed to evaluate")
         if run.warnings:
-            parts.append(f"({len(run.warnings)} warnings)")
+            plural = "s" if len(run.warnings) > 1 else ""
+            parts.append(f"{len(run.warnings)} warning{plural}")
         return ", ".join(parts)
