@@ -96,10 +96,11 @@ class Plan:
         ``credentials`` is a folder there, beside the build's own. Raises ``ConfigError`` if there
         is no such project.
         """
-    def eval_command(self, project: str) -> list[str]:
-        """What a worker runs in a checkout of a project to evaluate it.
+    def eval_command(self, project: str, url: str, anew: bool) -> list[str]:
+        """What a worker runs in a checkout to evaluate it.
 
-        Raises ``ConfigError`` if there is no such project.
+        ``url`` is the page of the evaluation's build; with ``anew`` a remembered result does not
+        count. Raises ``ConfigError`` if there is no such project.
         """
     def build_command(
         self, project: str, drv_path: str, attr: str, branch: str | None
@@ -278,6 +279,9 @@ class Run:
     jobs: int
     evaluation_failures: int
     warnings: list[str]
+    def reused(self, base_url: str) -> tuple[str, str | None] | None:
+        """If the result of an earlier evaluation is used again: that in words, and the address of
+        its build if it is one of the Buildbot at ``base_url``."""
 
     def feed(self, data: bytes) -> None:
         """Takes the next bytes of the agent's stdout; cost is linear in them.

@@ -18,6 +18,7 @@ from buildbot.schedulers.base import ReconfigurableBaseScheduler
 from buildbot.schedulers.basic import SingleBranchScheduler
 from buildbot.schedulers.canceller import OldBuildCanceller
 from buildbot.schedulers.forcesched import (
+    BooleanParameter,
     CodebaseParameter,
     FixedParameter,
     ForceScheduler,
@@ -49,7 +50,7 @@ from buildbot_nix.poller import HeadPoller, heads_only
 from buildbot_nix.secrets import SettingsSecrets
 from buildbot_nix.steps.build import BuildAttribute
 from buildbot_nix.steps.checkout import Checkout
-from buildbot_nix.steps.eval import EvaluateFlake
+from buildbot_nix.steps.eval import FORCE_PROPERTY, EvaluateFlake
 from buildbot_nix.steps.trigger import BuildFlake
 
 
@@ -230,8 +231,15 @@ def force_scheduler(row: Scheduler, project: Project) -> ForceScheduler:
         repository=FixedParameter(name="repository", default=project.url),
         project=FixedParameter(name="project", default=project.name),
     )
+    anew = BooleanParameter(
+        name=FORCE_PROPERTY, label="Evaluate again even if nothing changed", default=False
+    )
     return ForceScheduler(
-        name=row.name, builderNames=[row.builder], buttonName="Build", codebases=[source]
+        name=row.name,
+        builderNames=[row.builder],
+        buttonName="Build",
+        codebases=[source],
+        properties=[anew],
     )
 
 

@@ -17,6 +17,8 @@ from buildbot_nix.steps.trigger import RunDriver
 
 #: Seconds that Buildbot waits longer than the agent before it ends an evaluation itself.
 GRACE_SECONDS = 120
+#: The property that makes an evaluation happen although its result is known.
+FORCE_PROPERTY = "nix_force_evaluation"
 
 
 class EvaluateFlake(BuildStep):
@@ -59,7 +61,11 @@ class EvaluateFlake(BuildStep):
         try:
             remote = await run_agent(
                 self,
-                self._plan.eval_command(self._project.name),
+                self._plan.eval_command(
+                    self._project.name,
+                    await self.build.getUrl(),
+                    bool(self.getProperty(FORCE_PROPERTY)),
+                ),
                 driver.take_output,
                 max_time=self._plan.eval_timeout + GRACE_SECONDS,
             )
@@ -76,6 +82,9 @@ class EvaluateFlake(BuildStep):
         run = driver.run
         if run.fatal is not None:
             return FAILURE
+        reused = run.reused(self.master.config.buildbotURL)
+        if reused is not None and reused[1] is not None:
+            await self.addURL(reused[0], reused[1])
         if run.warnings:
             await self.addCompleteLog("Evaluation Warnings", "\n".join(run.warnings) + "\n")
         return WARNINGS if run.warnings or run.evaluation_failures else SUCCESS
@@ -104,6 +113,10 @@ class EvaluateFlake(BuildStep):
             return "waiting for other evaluations"
         run = self._driver.run
         parts = [f"{run.jobs} attributes"]
+        assert self.master is not None
+        reused = run.reused(self.master.config.buildbotURL)
+        if reused is not None:
+            parts.append(reused[0])
         if run.evaluation_failures:
             parts.append(f"{run.evaluation_failures} failed to evaluate")
         if run.warnings:

@@ -53,8 +53,14 @@ pub fn checkout_command(
     command.0
 }
 
-/// The command that evaluates the checkout of `project` in the current folder.
-pub fn eval_command(plan: &MasterPlan, project: &ProjectPlan) -> Vec<String> {
+/// The command that evaluates the checkout of `project` in the current folder. `url` is where its
+/// build can be seen; with `anew` a result that is remembered does not count.
+pub fn eval_command(
+    plan: &MasterPlan,
+    project: &ProjectPlan,
+    url: &str,
+    anew: bool,
+) -> Vec<String> {
     let evaluation = &plan.evaluation;
     let systems: Vec<&str> = plan
         .systems
@@ -74,6 +80,10 @@ pub fn eval_command(plan: &MasterPlan, project: &ProjectPlan) -> Vec<String> {
     command.option("--attribute-timeout", evaluation.attribute_timeout);
     command.flag("--show-trace", evaluation.show_trace);
     isolate(&mut command, &evaluation.isolation, project);
+    // Another repository with the same files has not the same credentials for private inputs.
+    command.option("--scope", &project.name);
+    command.option("--label", url);
+    command.flag("--no-reuse", anew);
     command.0
 }
 
@@ -216,6 +226,11 @@ mod tests {
         master_plan(&settings, &polled_projects(&settings), &[])
     }
 
+    fn eval(plan: &MasterPlan, anew: bool) -> String {
+        let url = "http://ci/#/builders/1/builds/2";
+        eval_command(plan, &plan.projects[0], url, anew).join(" ")
+    }
+
     fn build(plan: &MasterPlan, attr: &str, keep: bool) -> String {
         build_command(plan, &plan.projects[0], &DRV.parse().unwrap(), attr, keep).join(" ")
     }
@@ -223,7 +238,7 @@ mod tests {
     #[test]
     fn settings_reach_the_command_lines() {
         let usual = plan("");
-        assert_snapshot!(eval_command(&usual, &usual.projects[0]).join(" "), @"buildbot-nix eval --checkout . --format json --systems x86_64-linux,aarch64-linux --engine auto --max-memory 4096 --timeout 3600 --attribute-timeout 600 --sandbox auto --fetch-cache o-r");
+        assert_snapshot!(eval(&usual, false), @"buildbot-nix eval --checkout . --format json --systems x86_64-linux,aarch64-linux --engine auto --max-memory 4096 --timeout 3600 --attribute-timeout 600 --sandbox auto --fetch-cache o-r --scope o/r --label http://ci/#/builders/1/builds/2");
         assert_snapshot!(build(&usual, "x86_64-linux.a", true), @"buildbot-nix build --format json --gc-root /nix/var/nix/gcroots/per-user/buildbot-worker/o/r/x86_64-linux.a --timeout 10800 --max-silent 1200 --log-limit 64 /nix/store/g2w8y6hvvvrvbzkx6npjmq33fs4bzqrh-a.drv");
         let changed = plan(
             "eval_engine: nix\neval_worker_count: 3\neval_timeout: 60\nshow_trace_on_failure: true\n\
@@ -231,7 +246,7 @@ mod tests {
              eval_sandbox_paths: [/srv/a]\nallow_import_from_derivation: false\n\
              nix_config_allow: {extra-substituters: ['https://a https://b', 'https://c']}",
         );
-        assert_snapshot!(eval_command(&changed, &changed.projects[0]).join(" "), @"buildbot-nix eval --checkout . --format json --systems x86_64-linux,aarch64-linux --engine nix --max-memory 4096 --workers 3 --timeout 60 --attribute-timeout 600 --show-trace --sandbox required --fetch-cache o-r --sandbox-path /srv/a --allow-nix-config extra-substituters=https://a https://b --allow-nix-config extra-substituters=https://c --no-import-from-derivation");
+        assert_snapshot!(eval(&changed, true), @"buildbot-nix eval --checkout . --format json --systems x86_64-linux,aarch64-linux --engine nix --max-memory 4096 --workers 3 --timeout 60 --attribute-timeout 600 --show-trace --sandbox required --fetch-cache o-r --sandbox-path /srv/a --allow-nix-config extra-substituters=https://a https://b --allow-nix-config extra-substituters=https://c --no-import-from-derivation --scope o/r --label http://ci/#/builders/1/builds/2 --no-reuse");
         assert_snapshot!(build(&changed, "x86_64-linux.a", true), @"buildbot-nix build --format json --timeout 600 --max-silent 1200 --log-limit 64 --show-trace /nix/store/g2w8y6hvvvrvbzkx6npjmq33fs4bzqrh-a.drv");
     }
 

@@ -27,6 +27,7 @@ pub mod plan;
 pub mod process;
 pub mod repo_config;
 pub mod report;
+pub mod reuse;
 pub mod run;
 pub mod scaffold;
 pub mod secret;

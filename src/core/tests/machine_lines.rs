@@ -9,6 +9,7 @@ const TEXT: &str = include_str!("../../../docs/machine-lines.md");
 fn kind(line: &Line) -> &'static str {
     match line {
         Line::Start(_) => "start",
+        Line::Reused { .. } => "reused",
         Line::Warning { .. } => "warning",
         Line::Job(_) => "job",
         Line::Failed(_) => "failed",
@@ -53,6 +54,7 @@ fn examples_are_what_is_printed() {
     }
     let all = [
         "start", "warning", "job", "failed", "skipped", "done", "fatal", "outcome", "checkout",
+        "reused",
     ];
     assert_eq!(kinds, BTreeSet::from(all));
 }

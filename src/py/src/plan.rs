@@ -213,9 +213,17 @@ impl Plan {
         })
     }
 
-    fn eval_command(&self, python: Python<'_>, project: &str) -> PyResult<Vec<String>> {
+    fn eval_command(
+        &self,
+        python: Python<'_>,
+        project: &str,
+        url: &str,
+        anew: bool,
+    ) -> PyResult<Vec<String>> {
         boundary::call(python, || {
-            Ok::<_, Error>(agent::eval_command(self.plan(), self.project(project)?))
+            let project = self.project(project)?;
+            let command = agent::eval_command(self.plan(), project, url, anew);
+            Ok::<_, Error>(command)
         })
     }
 

@@ -151,6 +151,12 @@ impl Run {
         self.lock().warnings().to_vec()
     }
 
+    fn reused(&self, base_url: &str) -> Option<(String, Option<String>)> {
+        let run = self.lock();
+        let reuse = report::reuse(run.reused()?, base_url);
+        Some((reuse.text, reuse.url.map(str::to_owned)))
+    }
+
     fn summary(&self, python: Python<'_>) -> PyResult<String> {
         boundary::call(python, || Ok::<_, Error>(report::short(&self.lock())))
     }

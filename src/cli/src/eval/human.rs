@@ -47,6 +47,7 @@ impl Human {
             }
             Line::Skipped(skipped) => self.print(&skipped_text(&skipped)),
             Line::Warning { message } => self.log(&format!("warning: {message}")),
+            Line::Reused { from } => self.log(&reused_text(from.as_deref())),
             Line::Start(_)
             | Line::Done { .. }
             | Line::Fatal { .. }
@@ -121,6 +122,7 @@ impl Printer for Human {
 pub(super) fn log_text(line: &Line) -> Option<String> {
     match line {
         Line::Start(start) => Some(start_text(start)),
+        Line::Reused { from } => Some(reused_text(from.as_deref())),
         Line::Warning { message } => Some(format!("warning: {message}")),
         Line::Failed(failed) => Some(failed_text(failed, false)),
         Line::Skipped(skipped) => Some(skipped_text(skipped)),
@@ -152,6 +154,13 @@ fn start_text(start: &Start) -> String {
         start.engine,
         start.engine_version
     )
+}
+
+fn reused_text(from: Option<&str>) -> String {
+    match from {
+        Some(from) => format!("nothing has changed: reused from {}", safe(from)),
+        None => "nothing has changed: reused from an earlier evaluation".to_owned(),
+    }
 }
 
 fn job_text(job: &Job, status: &str) -> String {

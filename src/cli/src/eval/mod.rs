@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use buildbot_nix_core::error::Error;
 use buildbot_nix_core::eval::{
-    self, EngineChoice, Event, Limits, Request, Source, Summary, parse_attribute,
+    self, EngineChoice, Event, Limits, Memory, Request, Source, Summary, parse_attribute,
 };
 use buildbot_nix_core::nix::{AttrPath, System};
 use buildbot_nix_core::process::watch_stop_signals;
@@ -68,6 +68,19 @@ pub(crate) struct Arguments {
     show_trace: bool,
     #[command(flatten)]
     isolation: isolation::IsolationArguments,
+    /// Evaluate although the result for these files is known
+    #[arg(long)]
+    no_reuse: bool,
+    /// Where results of checkouts are remembered [default: buildbot-nix/evaluations in the user's
+    /// cache folder]
+    #[arg(long, value_name = "DIR")]
+    cache_dir: Option<PathBuf>,
+    /// Use only results that were remembered with the same NAME
+    #[arg(long, value_name = "NAME", default_value = "")]
+    scope: String,
+    /// What to call this evaluation when its result is used again, e.g. the address of its build
+    #[arg(long, value_name = "TEXT")]
+    label: Option<String>,
     /// Keep the derivations from garbage collection by links in DIR
     #[arg(long, value_name = "DIR")]
     gc_roots_dir: Option<PathBuf>,
@@ -151,8 +164,29 @@ impl Arguments {
         request.isolation = self.isolation.isolation();
         request.show_trace = self.show_trace;
         request.gc_roots_dir.clone_from(&self.gc_roots_dir);
+        request.memory = self.memory();
         Ok(request)
     }
+
+    fn memory(&self) -> Option<Memory> {
+        let default = || Some(cache_folder()?.join("buildbot-nix/evaluations"));
+        Some(Memory {
+            directory: self.cache_dir.clone().or_else(default)?,
+            scope: self.scope.clone(),
+            label: self.label.clone(),
+            is_renewed: self.no_reuse,
+        })
+    }
+}
+
+/// The user's cache folder, if there is such.
+fn cache_folder() -> Option<PathBuf> {
+    let folder = |name| std::env::var_os(name).map(PathBuf::from);
+    let is_usable = |folder: &PathBuf| folder.is_absolute();
+    folder("XDG_CACHE_HOME").filter(is_usable).or_else(|| {
+        let home = folder("HOME").filter(is_usable)?;
+        Some(home.join(".cache"))
+    })
 }
 
 fn reference(flake: &str) -> Result<Request, String> {

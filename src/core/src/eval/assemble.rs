@@ -42,6 +42,8 @@ pub(super) struct Assembler<'s> {
     warnings: HashSet<String>,
     more_warnings: u64,
     text_left: usize,
+    /// What another evaluation would find too, in order; `None` once it would not.
+    lasting: Option<Vec<Line>>,
 }
 
 impl<'s> Assembler<'s> {
@@ -64,6 +66,7 @@ impl<'s> Assembler<'s> {
             warnings: HashSet::new(),
             more_warnings: 0,
             text_left: TEXT_MAX,
+            lasting: Some(Vec::new()),
         })
     }
 
@@ -102,16 +105,28 @@ impl<'s> Assembler<'s> {
                     return self.flush();
                 }
             }
-            Found::Failed { attr_path, error } => self.line(Line::Failed(Failed {
-                attr: attr_path.to_string(),
-                attr_path,
-                error,
-            })),
+            Found::Failed { attr_path, error } => {
+                let line = Line::Failed(Failed {
+                    attr: attr_path.to_string(),
+                    attr_path,
+                    error,
+                });
+                self.remember(&line);
+                self.line(line);
+            }
             Found::OtherSystem { system, attributes } => {
                 let sum = self.skipped.entry(system).or_insert(Some(0));
                 *sum = sum.zip(attributes).map(|(sum, more)| sum + more);
             }
-            Found::Warning(message) => self.warn(message),
+            Found::Passing => self.lasting = None,
+            Found::Warning(message) => {
+                if !self.warnings.contains(&message) && self.warnings.len() < WARNINGS_MAX {
+                    self.remember(&Line::Warning {
+                        message: message.clone(),
+                    });
+                }
+                self.warn(message);
+            }
             Found::Text(text) => self.text(text),
             Found::Progress { known, finished } => self.event(Event::Progress { known, finished }),
         }
@@ -157,6 +172,16 @@ impl<'s> Assembler<'s> {
             .zip(added)
             .map(|(job, added)| line(job, added))
             .collect();
+        for job in &jobs {
+            self.remember(&Line::Job(job.clone()));
+        }
+        self.look_up(jobs)?;
+        self.flushed = Instant::now();
+        Ok(())
+    }
+
+    /// Finds out where the outputs of `jobs` are.
+    fn look_up(&mut self, jobs: Vec<Job>) -> Result<(), Error> {
         match self.statuses.take(jobs) {
             Ok(()) => {}
             Err(DaemonError::Stopped) => return Err(Error::Stopped),
@@ -165,7 +190,6 @@ impl<'s> Assembler<'s> {
             )),
         }
         self.hand_over(Duration::ZERO);
-        self.flushed = Instant::now();
         Ok(())
     }
 
@@ -197,6 +221,56 @@ impl<'s> Assembler<'s> {
             ));
         }
         Ok(())
+    }
+
+    /// Hands over what an earlier evaluation found, if its derivations are still there. They are
+    /// made roots before it is looked, so that none can go afterwards.
+    pub(super) fn replay(&mut self, from: Option<String>, lines: Vec<Line>) -> Result<bool, Error> {
+        let drvs: Vec<&DrvPath> = (lines.iter())
+            .filter_map(|line| match line {
+                Line::Job(job) => Some(&job.drv_path),
+                _ => None,
+            })
+            .collect();
+        let kept = self.gc_roots.as_mut().map(|roots| roots.register(&drvs));
+        match self.statuses.are_there(&drvs) {
+            Ok(true) => {}
+            Err(DaemonError::Stopped) => return Err(Error::Stopped),
+            // A store that does not answer is the evaluation's to complain of.
+            Ok(false) | Err(_) => return Ok(false),
+        }
+        self.lasting = None;
+        self.line(Line::Reused { from });
+        if let Some(Err(error)) = kept {
+            self.warn_of_roots(&error);
+        }
+        let mut jobs = Vec::new();
+        for line in lines {
+            match line {
+                Line::Job(job) => jobs.push(job),
+                Line::Warning { message } => self.warn(message),
+                Line::Skipped(skipped) => {
+                    self.skipped.insert(skipped.system, skipped.attributes);
+                }
+                other => self.line(other),
+            }
+        }
+        self.look_up(jobs)?;
+        Ok(true)
+    }
+
+    /// Takes all that is worth remembering, once everything has been found.
+    pub(super) fn take_lasting(&mut self) -> Result<Option<Vec<Line>>, Error> {
+        self.flush()?;
+        let Some(mut lines) = self.lasting.take() else {
+            return Ok(None);
+        };
+        let skipped = self.skipped.iter().map(|(system, attributes)| Skipped {
+            system: system.clone(),
+            attributes: *attributes,
+        });
+        lines.extend(skipped.map(Line::Skipped));
+        Ok(Some(lines))
     }
 
     /// Tells what is only known at the end.
@@ -242,11 +316,21 @@ impl<'s> Assembler<'s> {
         if let Some(gc_roots) = &mut self.gc_roots {
             let drvs: Vec<&DrvPath> = jobs.iter().map(|job| &job.drv_path).collect();
             if let Err(error) = gc_roots.register(&drvs) {
-                // Not the flake's fault, and only a collection at the wrong moment makes it matter.
-                self.warn(format!(
-                    "derivations are not kept from garbage collection: {error}"
-                ));
+                self.warn_of_roots(&error);
             }
+        }
+    }
+
+    /// Not the flake's fault, and only a collection at the wrong moment makes it matter.
+    fn warn_of_roots(&mut self, error: &Error) {
+        self.warn(format!(
+            "derivations are not kept from garbage collection: {error}"
+        ));
+    }
+
+    fn remember(&mut self, line: &Line) {
+        if let Some(lasting) = &mut self.lasting {
+            lasting.push(line.clone());
         }
     }
 }

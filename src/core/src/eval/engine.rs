@@ -1,5 +1,7 @@
 //! The two evaluators behind one trait.
 
+use std::ffi::OsString;
+
 use super::eval_jobs::{self, JobsCommand};
 use super::flake::Flake;
 use super::found::Outlet;
@@ -35,6 +37,8 @@ pub(super) trait Engine: Sync {
     fn name(&self) -> &'static str;
     /// Its version.
     fn version(&self) -> &str;
+    /// Everything about it that has a say in the results.
+    fn identity(&self) -> Vec<OsString>;
     /// Evaluates, and puts whatever it finds into `outlet` as soon as it is known.
     fn evaluate(&self, outlet: &Outlet<'_>) -> Result<(), Error>;
 }
@@ -95,6 +99,12 @@ impl Engine for NixEngine {
         &self.version
     }
 
+    fn identity(&self) -> Vec<OsString> {
+        let mut identity = vec![self.name().into(), self.version().into()];
+        identity.extend(self.setup.plain.argv.iter().cloned());
+        identity
+    }
+
     fn evaluate(&self, outlet: &Outlet<'_>) -> Result<(), Error> {
         let selection = self.selection();
         let mut opened = repl::open(&self.setup, outlet)?;
@@ -118,6 +128,12 @@ impl Engine for EvalJobsEngine {
 
     fn version(&self) -> &str {
         &self.version
+    }
+
+    fn identity(&self) -> Vec<OsString> {
+        let mut identity = vec![self.name().into(), self.version().into()];
+        identity.extend(self.nix.identity());
+        identity
     }
 
     fn evaluate(&self, outlet: &Outlet<'_>) -> Result<(), Error> {
@@ -191,7 +207,8 @@ fn setup(request: &Request, flake: &Flake, sandbox: &Sandbox) -> Setup {
         .args(flake.options.iter().cloned())
         .args([flake.reference.as_str()]);
     Setup {
-        command: sandbox.command(command),
+        command: sandbox.command(command.clone()),
+        plain: command,
         flake: flake.reference.clone(),
         root: request.attribute.clone(),
         systems: request.systems.clone(),

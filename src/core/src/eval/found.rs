@@ -17,6 +17,8 @@ pub(super) enum Found {
         system: String,
         attributes: Option<u64>,
     },
+    /// Something happened that another evaluation may not meet; this one is not to be remembered.
+    Passing,
     /// The evaluator warns.
     Warning(String),
     /// The evaluator says something else.

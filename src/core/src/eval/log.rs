@@ -26,7 +26,8 @@ pub(super) enum LogLine {
     Warning(String),
     /// What a program says about itself.
     Notice(String),
-    /// Something that takes time begins: a build, a download.
+    /// Nix begins something that is more than evaluating: a build, a download, a copy. With what
+    /// people may want to see of it, which is empty if that takes no time.
     Activity(String),
     /// Anything else that people may want to see.
     Text(String),
@@ -93,9 +94,8 @@ fn from_wire(wire: &Wire) -> LogLine {
             level if level <= LEVEL_INFO => LogLine::Notice(clean(&wire.msg)),
             _ => LogLine::Nothing,
         },
-        "start" if wire.level <= LEVEL_INFO && !wire.text.is_empty() => {
-            LogLine::Activity(clean(&wire.text))
-        }
+        "start" if wire.level <= LEVEL_INFO => LogLine::Activity(clean(&wire.text)),
+        "start" => LogLine::Activity(String::new()),
         "result" if wire.kind == RESULT_BUILD_LOG_LINE => text(
             wire.fields
                 .first()
@@ -166,6 +166,10 @@ mod tests {
             (
                 r#"{"action":"start","id":1,"level":3,"parent":0,"text":"building 'x'","type":105}"#,
                 LogLine::Activity("building 'x'".to_owned()),
+            ),
+            (
+                r#"{"action":"start","id":1,"level":5,"parent":0,"text":"copying","type":0}"#,
+                LogLine::Activity(String::new()),
             ),
             (
                 r#"{"action":"result","fields":["a line"],"id":1,"type":101}"#,

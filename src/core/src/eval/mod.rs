@@ -16,6 +16,7 @@ mod found;
 mod gc_roots;
 mod lines;
 mod log;
+mod remember;
 mod repl;
 mod request;
 mod run;
@@ -27,5 +28,7 @@ mod walk;
 
 pub use attribute::parse_attribute;
 pub use event::{Event, Summary};
-pub use request::{EngineChoice, Isolation, Limits, Request, SandboxChoice, Source, host_system};
+pub use request::{
+    EngineChoice, Isolation, Limits, Memory, Request, SandboxChoice, Source, host_system,
+};
 pub use run::run;

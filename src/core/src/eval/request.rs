@@ -24,8 +24,23 @@ pub struct Request {
     pub show_trace: bool,
     /// Where every derivation found is kept from the garbage collector.
     pub gc_roots_dir: Option<PathBuf>,
+    /// Where results are remembered, and looked for first. Only of checkouts.
+    pub memory: Option<Memory>,
     /// Warnings that belong to the request itself; they are told first.
     pub warnings: Vec<String>,
+}
+
+/// The memory of evaluations as one evaluation uses it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Memory {
+    /// The folder that has it.
+    pub directory: PathBuf,
+    /// Only evaluations of the same scope know each other's results.
+    pub scope: String,
+    /// What this evaluation is called where its result is used again.
+    pub label: Option<String>,
+    /// Whether to evaluate though there is a result.
+    pub is_renewed: bool,
 }
 
 /// Where a flake is.
@@ -134,6 +149,7 @@ impl Request {
             isolation: Isolation::default(),
             show_trace: false,
             gc_roots_dir: None,
+            memory: None,
             warnings: Vec::new(),
         }
     }

@@ -8,6 +8,7 @@ use super::assemble::Assembler;
 use super::engine::{self, Engine};
 use super::flake::Flake;
 use super::found::{Found, Outlet};
+use super::remember::Remembering;
 use super::sandbox::Sandbox;
 use super::{Event, Request, Source, Summary};
 use crate::error::Error;
@@ -36,13 +37,34 @@ pub fn run(
         assembler.warn(warning.clone());
     }
 
+    let memory = Remembering::of(request, engine.as_ref());
+    if let Some(memory) = &memory
+        && memory.replay(&mut assembler)?
+    {
+        return assembler.finish();
+    }
+    evaluate(engine.as_ref(), &mut assembler, deadline)?;
+    if let Some(memory) = &memory
+        && let Some(lines) = assembler.take_lasting()?
+        && let Err(error) = memory.remember(&lines)
+    {
+        assembler.warn(format!("the result is not remembered: {error}"));
+    }
+    assembler.finish()
+}
+
+/// Evaluates all, to its end.
+fn evaluate(
+    engine: &dyn Engine,
+    assembler: &mut Assembler<'_>,
+    deadline: Option<Instant>,
+) -> Result<(), Error> {
     let stop = AtomicBool::new(false);
     let (sender, findings) = mpsc::channel();
     let outlet = Outlet::new(sender, &stop);
     let evaluated = thread::scope(|scope| {
-        let engine = engine.as_ref();
         let evaluation = scope.spawn(move || engine.evaluate(&outlet));
-        let collected = collect(&findings, &mut assembler, deadline);
+        let collected = collect(&findings, assembler, deadline);
         stop.store(true, Ordering::Relaxed);
         // Nobody listens any more, so the engine cannot wait for anyone.
         drop(findings);
@@ -55,7 +77,7 @@ pub fn run(
     if assembler.is_unwanted() || stop_requested() {
         return Err(Error::Stopped);
     }
-    assembler.finish()
+    Ok(())
 }
 
 /// Takes what the engine finds until it is done.

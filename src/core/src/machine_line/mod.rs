@@ -28,6 +28,12 @@ pub const VERSION: u32 = 1;
 pub enum Line {
     /// First line of an evaluation.
     Start(Start),
+    /// What follows was found out by an earlier evaluation of the same files.
+    Reused {
+        /// What that evaluation was called; the master names its build by URL.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<String>,
+    },
     /// Something a person should know that is no error, e.g. a bad value in the repository file.
     Warning {
         /// For people, without trailing newline.

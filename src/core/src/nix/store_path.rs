@@ -53,6 +53,11 @@ impl DrvPath {
         self.0.as_str()
     }
 
+    /// The same as a path like any other.
+    pub fn as_store_path(&self) -> &StorePath {
+        &self.0
+    }
+
     /// The derivation's name, without hash and `.drv`.
     pub fn name(&self) -> &str {
         let name = self.0.name();

@@ -1,7 +1,9 @@
 //! What a person reads about a run: one line for the step, one page for the log.
 
 mod html;
+mod reuse;
 mod text;
 
 pub use html::{escape, html};
+pub use reuse::{Reuse, reuse};
 pub use text::{short, text};

@@ -32,6 +32,8 @@ pub struct Run {
     /// Every attribute of a node; the first is the one that is built.
     by_node: HashMap<NodeId, Vec<AttributeIndex>>,
     start: Option<Start>,
+    /// Set if an earlier evaluation is used again; has what that was called, if anything.
+    reused: Option<String>,
     skipped: Vec<Skipped>,
     warnings: Vec<String>,
     /// Why the evaluation as a whole did not work.
@@ -64,6 +66,7 @@ impl Run {
     pub fn take_line(&mut self, line: Line) {
         match line {
             Line::Start(start) => self.start = Some(start),
+            Line::Reused { from } => self.reused = Some(from.unwrap_or_default()),
             Line::Warning { message } => self.warn(message),
             Line::Job(job) => self.add_job(job),
             Line::Failed(failed) => self.add_failed(failed),
@@ -238,6 +241,12 @@ impl Run {
     /// How the evaluation is done, once the agent has said so.
     pub fn start(&self) -> Option<&Start> {
         self.start.as_ref()
+    }
+
+    /// What the earlier evaluation was called that is used again, if one is; empty if it had no
+    /// name.
+    pub fn reused(&self) -> Option<&str> {
+        self.reused.as_deref()
     }
 
     /// Attributes that are not for this instance.

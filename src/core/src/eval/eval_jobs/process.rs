@@ -57,9 +57,13 @@ pub(in super::super) fn evaluate(
     known: &mut Known,
 ) -> Result<(), Error> {
     for prefix in prefixes(names, selection) {
-        let problem = Run::start(command, &prefix)?.read(&prefix, selection, outlet, known);
+        let (problem, is_lasting) =
+            Run::start(command, &prefix)?.read(&prefix, selection, outlet, known);
         if outlet.is_stopped() {
             return Ok(());
+        }
+        if !is_lasting || problem.is_some() {
+            outlet.send(Found::Passing);
         }
         if let Some(problem) = problem {
             known.is_incomplete = true;
@@ -88,6 +92,9 @@ struct Run {
     child: Child,
     output: Receiver<Output>,
     silence: Duration,
+    /// Whether it did more than evaluate. Of which attribute cannot be told.
+    is_active: bool,
+    has_failures: bool,
     /// Its worker processes, in case it dies and they do not.
     leftovers: Leftovers,
 }
@@ -117,18 +124,21 @@ impl Run {
             child,
             output,
             silence: command.silence,
+            is_active: false,
+            has_failures: false,
             leftovers: Leftovers::default(),
         })
     }
 
-    /// Reads all results. Returns why they may not be all that there are.
+    /// Reads all results. Returns why they may not be all that there are, and whether they would
+    /// be the same again.
     fn read(
         mut self,
         prefix: &AttrPath,
         selection: &Selection,
         outlet: &Outlet<'_>,
         known: &mut Known,
-    ) -> Option<String> {
+    ) -> (Option<String>, bool) {
         let mut problem = None;
         let mut last = Instant::now();
         let mut next_look = last + LOOK;
@@ -136,11 +146,15 @@ impl Run {
             let output = self.output.recv_timeout(POLL);
             let is_quiet = output.is_err();
             match output {
-                Ok(Output::Log(line)) => hear(line, outlet),
+                Ok(Output::Log(line)) => {
+                    self.is_active |= matches!(line, LogLine::Activity(_));
+                    hear(line, outlet);
+                }
                 Ok(Output::Line(line)) => {
                     last = Instant::now();
-                    if let Err(bad) = take(&line, prefix, selection, outlet, known) {
-                        problem = Some(bad);
+                    match take(&line, prefix, selection, outlet, known) {
+                        Ok(has_failed) => self.has_failures |= has_failed,
+                        Err(bad) => problem = Some(bad),
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {}
@@ -148,13 +162,14 @@ impl Run {
             }
             if outlet.is_stopped() {
                 self.child.terminate();
-                return None;
+                return (None, false);
             }
             let now = Instant::now();
             if now - last > self.silence {
                 self.child.terminate();
                 let seconds = self.silence.as_secs();
-                return Some(format!("nix-eval-jobs gave no result for {seconds} s"));
+                let problem = format!("nix-eval-jobs gave no result for {seconds} s");
+                return (Some(problem), false);
             }
             if now >= next_look {
                 next_look = now + LOOK;
@@ -165,7 +180,8 @@ impl Run {
                 self.leftovers = Leftovers::below(self.child.id());
             }
         }
-        self.end(problem)
+        let is_lasting = !(self.is_active && self.has_failures);
+        (self.end(problem), is_lasting)
     }
 
     /// Looks at how it ended. It may fail though it has evaluated everything, and the other way
@@ -185,20 +201,22 @@ impl Run {
     }
 }
 
-/// Hands over what one line says. `Err` tells what is wrong with it.
+/// Hands over what one line says. Returns whether it is a failure; `Err` tells what is wrong with
+/// it.
 fn take(
     line: &[u8],
     prefix: &AttrPath,
     selection: &Selection,
     outlet: &Outlet<'_>,
     known: &mut Known,
-) -> Result<(), String> {
+) -> Result<bool, String> {
     let line = line::parse(line, prefix, selection)?;
+    let has_failed = (line.found.iter()).any(|found| matches!(found, Found::Failed { .. }));
     // The same attribute may come twice.
     if is_wanted(&line.attr_path, selection) && known.insert(&line.attr_path) {
         line.found.into_iter().for_each(|found| outlet.send(found));
     }
-    Ok(())
+    Ok(has_failed)
 }
 
 /// The whole root may have been evaluated though only some of it was asked for.
@@ -210,6 +228,7 @@ fn is_wanted(path: &AttrPath, selection: &Selection) -> bool {
 fn hear(line: LogLine, outlet: &Outlet<'_>) {
     match line {
         LogLine::Warning(text) => outlet.send(Found::Warning(text)),
+        LogLine::Activity(text) if text.is_empty() => {}
         LogLine::Error(text)
         | LogLine::Notice(text)
         | LogLine::Activity(text)

@@ -32,6 +32,8 @@ pub(super) struct Session<'a> {
     passed_on: PassedOn,
     /// Whether something was built or fetched for the attribute in hand.
     is_costly: bool,
+    /// Whether more than evaluating was done for it, however quick.
+    is_active: bool,
     /// Memory when last looked at, in MiB.
     memory: u64,
     /// Whether nothing of weight was evaluated in this process before.
@@ -97,6 +99,7 @@ impl<'a> Session<'a> {
             last_text: None,
             passed_on: PassedOn::AllButNotices,
             is_costly: false,
+            is_active: false,
             memory: 0,
             is_fresh: true,
         };
@@ -171,6 +174,11 @@ impl<'a> Session<'a> {
         Ok(explanation)
     }
 
+    /// Whether what failed did more than evaluate: a fetch or a build may work the next time.
+    pub(super) fn is_active(&self) -> bool {
+        self.is_active
+    }
+
     /// What the evaluator says from now on beside its results goes nowhere.
     pub(super) fn mute(&mut self) {
         self.passed_on = PassedOn::Nothing;
@@ -201,6 +209,7 @@ impl<'a> Session<'a> {
                     self.release();
                     self.last_text = None;
                     self.is_costly = false;
+                    self.is_active = false;
                     since = Instant::now();
                     found(index, item);
                 }
@@ -254,8 +263,11 @@ impl<'a> Session<'a> {
                 self.held = Some(text);
             }
             LogLine::Activity(text) => {
-                self.is_costly = true;
-                self.pass_on(Found::Text(text));
+                self.is_active = true;
+                if !text.is_empty() {
+                    self.is_costly = true;
+                    self.pass_on(Found::Text(text));
+                }
             }
             LogLine::Warning(text) => self.pass_on(Found::Warning(text)),
             LogLine::Text(text) => {

@@ -10,6 +10,8 @@ use crate::process::CommandSpec;
 pub(in super::super) struct Setup {
     /// Starts a `nix repl` with the flake.
     pub(in super::super) command: CommandSpec,
+    /// That command without what isolates it, which differs from run to run.
+    pub(in super::super) plain: CommandSpec,
     /// The flake, for people.
     pub(in super::super) flake: String,
     /// The attribute whose children are jobs.

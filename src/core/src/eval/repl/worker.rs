@@ -114,11 +114,17 @@ impl<'a> Worker<'a, '_> {
     fn failed(&mut self, set: &Set, index: usize, how: &End, mut session: Session<'a>) {
         let path = member(set, index);
         let mut error = how.reason(self.setup);
+        let mut is_lasting = false;
         if matches!(how, End::Complete { .. })
             && let Ok(explanation) = session.explain(&path)
         {
             error = explanation.map_or(error, |explanation| error_text(&explanation));
+            // The attempt and the explanation: one of them shows what is done anew each time.
+            is_lasting = !session.is_active();
             self.session = Some(session);
+        }
+        if !is_lasting {
+            self.outlet.send(Found::Passing);
         }
         self.report(Found::Failed {
             attr_path: path,

@@ -60,7 +60,11 @@ impl LocalStore {
         Ok(())
     }
 
-    fn valid(&mut self, paths: &[&StorePath]) -> Result<HashSet<StorePath>, DaemonError> {
+    /// Those of `paths` that are valid.
+    pub(super) fn valid(
+        &mut self,
+        paths: &[&StorePath],
+    ) -> Result<HashSet<StorePath>, DaemonError> {
         let mut client = match self.client.take() {
             Some(client) => client,
             None => Client::open()?,

@@ -10,7 +10,7 @@ mod asker;
 mod batch;
 mod local;
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,7 @@ use local::LocalStore;
 
 use crate::daemon::{Client, DaemonError};
 use crate::machine_line::Job;
+use crate::nix::{DrvPath, StorePath};
 
 /// How long jobs wait for substituters.
 const HOLD: Duration = Duration::from_millis(500);
@@ -60,6 +61,13 @@ impl Statuses {
             batches: 0,
             unanswered: 0,
         }
+    }
+
+    /// Whether all these derivations are valid.
+    pub(super) fn are_there(&mut self, drvs: &[&DrvPath]) -> Result<bool, DaemonError> {
+        let drvs: HashSet<&StorePath> = drvs.iter().map(|drv| drv.as_store_path()).collect();
+        let drvs: Vec<&StorePath> = drvs.into_iter().collect();
+        Ok(drvs.is_empty() || self.store.valid(&drvs)?.len() == drvs.len())
     }
 
     /// Takes jobs and finds out about them. Returns what is wrong if the store cannot be asked;

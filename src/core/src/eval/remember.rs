@@ -1,0 +1,72 @@
+//! An evaluation and the memory: what it is looked up by, what comes of it.
+
+use std::ffi::OsString;
+
+use super::assemble::Assembler;
+use super::engine::Engine;
+use super::{Memory, Request, Source};
+use crate::error::Error;
+use crate::machine_line::Line;
+use crate::reuse::{Key, Recalled, Store, files_key};
+
+/// Where this evaluation stands in the memory.
+pub(super) struct Remembering<'r> {
+    memory: &'r Memory,
+    store: Store,
+    key: Key,
+}
+
+impl<'r> Remembering<'r> {
+    /// `None` if the result may depend on something that cannot be named.
+    pub(super) fn of(request: &'r Request, engine: &dyn Engine) -> Option<Self> {
+        let memory = request.memory.as_ref()?;
+        let Source::Checkout {
+            directory,
+            flake_dir,
+            lock_file,
+        } = &request.source
+        else {
+            return None;
+        };
+        let directory = directory.canonicalize().ok()?;
+        let mut key = files_key(&directory, flake_dir, lock_file)?;
+        key.add("isolation", &format!("{:?}", request.isolation));
+        key.add("scope", &memory.scope);
+        key.add("attribute", &request.attribute.to_string());
+        for system in &request.systems {
+            key.add("system", system.as_str());
+        }
+        // Options are part of the command. Where the checkout is does not matter.
+        let place = directory.to_str()?;
+        for word in engine.identity() {
+            let word: OsString = word;
+            key.add("engine", &word.to_str()?.replace(place, "."));
+        }
+        Some(Self {
+            memory,
+            store: Store::new(&memory.directory),
+            key,
+        })
+    }
+
+    /// Hands over the result of an earlier evaluation, if there is one.
+    pub(super) fn replay(&self, assembler: &mut Assembler<'_>) -> Result<bool, Error> {
+        if self.memory.is_renewed {
+            return Ok(false);
+        }
+        match self.store.recall(&self.key) {
+            Recalled::Nothing => Ok(false),
+            Recalled::Result { label, lines } => assembler.replay(label, lines),
+            Recalled::Damaged(problem) => {
+                assembler.warn(format!("evaluated again: {problem}"));
+                Ok(false)
+            }
+        }
+    }
+
+    /// Keeps the result.
+    pub(super) fn remember(&self, lines: &[Line]) -> Result<(), Error> {
+        let label = self.memory.label.as_deref();
+        self.store.remember(&self.key, label, lines)
+    }
+}

@@ -1,0 +1,157 @@
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+use super::key::{Key, digest};
+use super::lock::Lock;
+use super::own_commit;
+use crate::process::{Captured, CommandSpec, capture};
+
+/// Time for one command.
+const LIMIT: Duration = Duration::from_secs(60);
+/// What Nix calls a lock file.
+const LOCK_FILE: &str = "flake.lock";
+/// Settings that say how something is fetched or where a credential is, not what it is. They
+/// change from run to run.
+const SETTINGS_WITHOUT_A_SAY: [&str; 3] = ["access-tokens", "netrc-file", "ssl-cert-file"];
+/// Variables by which Nix finds its store.
+const VARIABLES: [&str; 4] = ["NIX_STORE_DIR", "NIX_STATE_DIR", "NIX_REMOTE", "NIX_STORE"];
+
+/// A key for what the flake in `flake_dir` of the checkout at `directory` evaluates to, as far as
+/// its files and this machine's Nix have a say. `None` if more may have: files that are not
+/// committed, inputs that are not locked.
+pub(crate) fn files_key(directory: &Path, flake_dir: &str, lock_file: &str) -> Option<Key> {
+    let git = Git { directory };
+    let identity = git.text(&[
+        "rev-parse",
+        "HEAD",
+        "HEAD^{tree}",
+        "--is-shallow-repository",
+    ])?;
+    let [commit, tree, is_shallow] = identity.lines().collect::<Vec<_>>().try_into().ok()?;
+    if !git.is_clean()? {
+        return None;
+    }
+    let folder = folder(flake_dir)?;
+    let flake = git.file(&format!("{folder}flake.nix"))?;
+    let lock = if lock_file == LOCK_FILE {
+        git.file(&format!("{folder}{LOCK_FILE}"))
+    } else {
+        // Without the file that was named the key would stand for something else.
+        Some(git.file(lock_file)?)
+    };
+    let pins = lock.as_deref().map_or(Some(Lock::NONE), Lock::read)?;
+
+    let mut key = Key::new();
+    key.add("tree", tree);
+    key.add("folder", &folder);
+    key.add("lock file", lock_file);
+    let source = String::from_utf8(flake).ok();
+    let may_see_commit = source.is_none_or(|source| own_commit::may_be_seen(&source));
+    if may_see_commit || pins.passes_commit_on || git.writes_commit()? {
+        key.add("commit", commit);
+        key.add("shallow", is_shallow);
+    }
+    add_nix(&mut key)?;
+    Some(key)
+}
+
+/// `flake_dir` as git wants it in front of a file's name.
+fn folder(flake_dir: &str) -> Option<String> {
+    let mut folder = String::new();
+    for component in flake_dir.split('/') {
+        match component {
+            "" | "." => {}
+            ".." => return None,
+            name => {
+                folder.push_str(name);
+                folder.push('/');
+            }
+        }
+    }
+    Some(folder)
+}
+
+/// What of Nix has a say beside its version.
+fn add_nix(key: &mut Key) -> Option<()> {
+    for name in VARIABLES {
+        let value = std::env::var_os(name).unwrap_or_default();
+        key.add(name, value.to_str()?);
+    }
+    let settings = ["config show", "show-config"].iter().find_map(|words| {
+        let command = CommandSpec::new("nix")
+            .args(["--extra-experimental-features", "nix-command"])
+            .args(words.split(' '))
+            .args(["--json"]);
+        succeeded(&command)
+    })?;
+    let settings: serde_json::Value = serde_json::from_slice(&settings.stdout).ok()?;
+    let mut said = String::new();
+    for (name, setting) in settings.as_object()? {
+        if !SETTINGS_WITHOUT_A_SAY.contains(&name.as_str()) {
+            let _ = writeln!(said, "{name}={}", setting.get("value")?);
+        }
+    }
+    key.add("settings", &digest(said.as_bytes()));
+    Some(())
+}
+
+/// A repository and its checkout.
+struct Git<'d> {
+    directory: &'d Path,
+}
+
+impl Git<'_> {
+    /// A git that looks at what there is, and changes nothing.
+    fn command(&self, arguments: &[&str]) -> CommandSpec {
+        CommandSpec::new("git")
+            .args(["--no-optional-locks", "--no-replace-objects", "-C"])
+            .args([self.directory])
+            .args(arguments.iter().copied())
+    }
+
+    fn text(&self, arguments: &[&str]) -> Option<String> {
+        let captured = succeeded(&self.command(arguments))?;
+        String::from_utf8(captured.stdout).ok()
+    }
+
+    /// Whether all that is tracked is as committed, so that Nix reads the commit.
+    fn is_clean(&self) -> Option<bool> {
+        let changes = self.text(&[
+            "status",
+            "--porcelain",
+            "--untracked-files=no",
+            "--ignore-submodules=dirty",
+        ])?;
+        Some(changes.is_empty())
+    }
+
+    /// What the commit has as `path`; of a symbolic link, where it leads.
+    fn file(&self, path: &str) -> Option<Vec<u8>> {
+        let command = self.command(&["cat-file", "blob", &format!("HEAD:{path}")]);
+        Some(succeeded(&command)?.stdout)
+    }
+
+    /// Whether git writes the commit into files when it exports them, as old versions of Nix have
+    /// it do.
+    fn writes_commit(&self) -> Option<bool> {
+        let files = [
+            "-e",
+            "export-subst",
+            "HEAD",
+            "--",
+            ":(glob)**/.gitattributes",
+        ];
+        let command = self.command(&["grep", "--quiet"]).args(files);
+        match capture(&command, b"", LIMIT).ok()?.status.code()? {
+            0 => Some(true),
+            1 => Some(false),
+            _ => None,
+        }
+    }
+}
+
+fn succeeded(command: &CommandSpec) -> Option<Captured> {
+    let captured = capture(command, b"", LIMIT).ok()?;
+    captured.status.success().then_some(captured)
+}
