@@ -1,0 +1,156 @@
+"""What a person sees in a browser. Screenshots are kept in .build/artifacts."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+
+from tests.instance import Instance
+from tests.processes import ARTIFACTS
+from tests.repository import SYSTEM, Repository
+from tests.rest import Build
+from tests.waiting import wait_until
+
+SAMPLE = Path(__file__).parent.parent / "sample"
+PROJECT = "shown/sample"
+#: Of the window, in pixels.
+WIDTH, HEIGHT = 1280, 900
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[webdriver.Chrome]:
+    """Chromium without a window, as nobody ever used it."""
+    profile = tempfile.mkdtemp(prefix="buildbot-nix-browser-")
+    options = webdriver.ChromeOptions()
+    options.binary_location = program("chromium", "chromium-browser")
+    for flag in (
+        "headless",
+        "no-sandbox",
+        "disable-gpu",
+        "no-first-run",
+        "disable-background-networking",
+        "disable-component-update",
+        "disable-sync",
+        f"window-size={WIDTH},{HEIGHT}",
+        f"user-data-dir={profile}",
+    ):
+        options.add_argument(f"--{flag}")
+    made = webdriver.Chrome(options=options, service=Service(program("chromedriver")))
+    yield made
+    made.quit()
+    shutil.rmtree(profile, ignore_errors=True)
+
+
+def program(*names: str) -> str:
+    """The first of these programs that is there."""
+    found = next(filter(None, map(shutil.which, names)), None)
+    assert found, f"no {names[0]}"
+    return found
+
+
+@pytest.fixture(scope="module")
+def evaluation(instance: Instance) -> Build:
+    """The evaluation of the demonstration's sample."""
+    repository = Repository(instance.repositories_folder, PROJECT)
+    files = {file.name: file.read_text() for file in SAMPLE.iterdir()}
+    head = repository.commit({**files, "salt": f"{repository.salt}{uuid4().hex}"}, message="Begin")
+    instance.settings["pull_based"]["repositories"][PROJECT] = {
+        "url": repository.url,
+        "default_branch": "main",
+        "poll_interval": 86_400,
+    }
+    instance.reconfigure()
+    return instance.wait_for_build(PROJECT, head)
+
+
+class Page:
+    """The browser at one page of an instance."""
+
+    def __init__(self, browser: webdriver.Chrome, instance: Instance) -> None:
+        self.browser = browser
+        self._instance = instance
+
+    def open(self, path: str) -> None:
+        """Goes to a page, afresh: the interface is one page that only changes its contents."""
+        self.browser.set_window_size(WIDTH, HEIGHT)
+        self.browser.get("about:blank")
+        self.browser.get(f"{self._instance.url}{path}")
+
+    def text(self) -> str:
+        """All that can be read."""
+        return self.browser.find_element(By.TAG_NAME, "body").text
+
+    def wait_for(self, *texts: str) -> None:
+        """Waits until all of these can be read."""
+        wait_until(
+            f"{texts} on the page",
+            lambda: all(text in self.text() for text in texts),
+            30,
+            seen=self.text,
+        )
+
+    def click(self, text: str) -> None:
+        """Clicks the first thing with this text."""
+        xpath = f"//*[text()[contains(., {text!r})]]"
+        wait_until(f"{text!r} to click", lambda: self.browser.find_elements(By.XPATH, xpath), 30)
+        element = self.browser.find_elements(By.XPATH, xpath)[0]
+        self.browser.execute_script("arguments[0].click()", element)
+
+    def keep(self, name: str) -> None:
+        """Keeps a screenshot of the whole page."""
+        ARTIFACTS.mkdir(parents=True, exist_ok=True)
+        height = self.browser.execute_script(
+            "return Math.max(...[...document.querySelectorAll('*')].map(e => e.scrollHeight))"
+        )
+        self.browser.set_window_size(WIDTH, max(HEIGHT, min(height + 200, 3 * HEIGHT)))
+        self.browser.save_screenshot(str(ARTIFACTS / f"{self._instance.name}-{name}.png"))
+
+
+@pytest.fixture
+def page(browser: webdriver.Chrome, instance: Instance) -> Page:
+    """The browser at the instance."""
+    return Page(browser, instance)
+
+
+def test_the_project(page: Page, instance: Instance, evaluation: Build) -> None:
+    # Buildbot cannot look a name with a slash up.
+    projects = {row["name"]: row["projectid"] for row in instance.rest.get("projects")}
+    project = projects[PROJECT]
+    page.open(f"#/projects/{project}")
+    page.wait_for(PROJECT, f"{PROJECT}/nix-eval")
+    page.keep("project")
+
+
+def test_the_evaluation(page: Page, evaluation: Build) -> None:
+    page.open(evaluation.path)
+    page.wait_for("git", "Evaluate flake", "build flake", "1 failed to evaluate, 1 failed")
+    # The summary, failures first.
+    page.wait_for("nobody has written this check yet", f"it needs {SYSTEM}.multiplication")
+    page.keep("evaluation")
+
+
+def test_from_the_summary_to_an_attributes_log(page: Page, evaluation: Build) -> None:
+    page.open(evaluation.path)
+    page.click(f"{SYSTEM}.multiplication")
+    page.wait_for(f"checks.{SYSTEM}.multiplication", "Build flake attr", "6 * 7 is not 41")
+    page.keep("attribute")
+
+
+def test_one_attribute_after_the_other(page: Page, instance: Instance, evaluation: Build) -> None:
+    child = instance.children(evaluation)["colours"]
+    page.open(f"#/builders/{child.builder_id}")
+    page.wait_for(f"git+file:{PROJECT}#checks.{SYSTEM}.colours", "build successful")
+    page.keep("history")
+    page.open(child.path)
+    page.wait_for("Build flake attr")
+    page.click("Build flake attr")
+    page.wait_for("colours> green red")
+    page.keep("colours")
