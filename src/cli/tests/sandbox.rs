@@ -69,12 +69,25 @@ fn evaluator(script: &str) -> (TempDir, std::ffi::OsString) {
     (bin, std::env::join_paths(path).unwrap())
 }
 
-/// All but the first line, which may come in another order.
+/// All but the first line, in a fixed order. Which of two jobs names the edge between them depends
+/// on who came first, so edges stand by themselves.
 fn results(evaluated: &Evaluated) -> Vec<String> {
-    let lines = evaluated.lines.iter().skip(1);
-    let mut lines: Vec<String> = lines.map(|line| format!("{line:?}")).collect();
-    lines.sort_unstable();
-    lines
+    let mut results = Vec::new();
+    for line in evaluated.lines.iter().skip(1) {
+        let mut line = line.clone();
+        if let Line::Job(job) = &mut line {
+            for needed in std::mem::take(&mut job.needs) {
+                results.push(format!("edge {} {needed}", job.drv_path));
+            }
+            for needing in std::mem::take(&mut job.needed_by) {
+                results.push(format!("edge {needing} {}", job.drv_path));
+            }
+        }
+        results.push(format!("{line:?}"));
+    }
+    results.sort_unstable();
+    results.dedup();
+    results
 }
 
 #[test]
