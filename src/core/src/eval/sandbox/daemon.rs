@@ -58,14 +58,15 @@ impl Daemon {
     }
 
     /// The bubblewrap around it hides nothing. It is there to end the daemon if this process is
-    /// killed.
+    /// killed, and the shell for when that happens before bubblewrap has asked to be told.
     fn start(bwrap: &Path, directory: &Path) -> Result<Self, Error> {
         let directory = directory.join("store");
         std::fs::create_dir(&directory).map_err(|e| Error::io("make", &directory, e))?;
         let socket = directory.join("socket");
         let mut command = CommandSpec::new(bwrap)
             .args(["--dev-bind", "/", "/", "--die-with-parent", "--"])
-            .args(["nix-daemon"]);
+            .args(["/bin/sh", "-c", "kill -0 \"$0\" && exec nix-daemon"])
+            .args([std::process::id().to_string()]);
         command.environment = daemon_environment(command.environment, &socket);
         command.is_sandboxed = true;
         let mut child = Child::spawn(&command, [Stream::Null; 3])?;
