@@ -295,8 +295,10 @@ class Run:
         """
     def take_ready(self, limit: int) -> list[Job]:
         """Up to ``limit`` jobs to build now. Each must be given back by ``finish``."""
-    def finish(self, index: int, result: BuildResult, message: str | None) -> None:
-        """How the build of a job ended, with the reason if it did not succeed."""
+    def finish(
+        self, index: int, result: BuildResult, message: str | None, failed_drv: str | None
+    ) -> None:
+        """How the build of a job ended; if it failed, why, and which derivation's builder did."""
     def set_url(self, index: int, url: str) -> None:
         """Where the build of a job can be seen."""
     def cancel(self) -> None:
@@ -331,6 +333,8 @@ class OutcomeReader:
     result: BuildResult | None
     #: Why it did not succeed, for people.
     message: str | None
+    #: The derivation whose builder failed, this one or one that it needs.
+    failed_drv: str | None
     #: Output names and store paths.
     outputs: list[tuple[str, str]]
 

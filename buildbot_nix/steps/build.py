@@ -55,6 +55,8 @@ class BuildAttribute(BuildStep):
             return EXCEPTION
         for name, path in reader.outputs:
             self.setProperty(f"output.{name}", path, self.name)
+        if reader.failed_drv is not None:
+            self.setProperty("failed_drv", reader.failed_drv, self.name)
         self._message = reader.message
         if reader.result is None:
             if self._message is None:

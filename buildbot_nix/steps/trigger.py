@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from buildbot.master import BuildMaster
@@ -48,6 +49,15 @@ RESULTS = {
     Finding.Failed: FAILURE,
     Finding.Cancelled: CANCELLED,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How one build ended, as :meth:`Run.finish` wants it."""
+
+    result: BuildResult
+    message: str | None = None
+    failed_drv: str | None = None
 
 
 class RunDriver:
@@ -134,18 +144,17 @@ class RunDriver:
 
     @async_to_deferred
     async def _build_job(self, job: Job) -> None:
-        result = BuildResult.Transient
-        message: str | None = "Buildbot could not start its build"
+        end = End(BuildResult.Transient, "Buildbot could not start its build")
         try:
-            result, message = await self._trigger(job)
+            end = await self._trigger(job)
         finally:
             self._requests.pop(job.index, None)
-            self.run.finish(job.index, result, message)
+            self.run.finish(job.index, end.result, end.message, end.failed_drv)
             self._feed.release(self)
             self.on_progress()
             self._check_finished()
 
-    async def _trigger(self, job: Job) -> tuple[BuildResult, str | None]:
+    async def _trigger(self, job: Job) -> End:
         name = self._project.triggerable
         scheduler = self._master.scheduler_manager.namedServices[name]
         ids, results = scheduler.trigger(
@@ -164,23 +173,26 @@ class RunDriver:
         if self._cancelled:
             self._cancel_request(request, "the run was cancelled")
         code, _ = await results
-        verdict = VERDICTS.get(code, BuildResult.Transient)
-        if verdict in (BuildResult.Failed, BuildResult.Transient):
-            return verdict, await self._reason(job, request)
-        return verdict, None
+        result = VERDICTS.get(code, BuildResult.Transient)
+        if result in (BuildResult.Failed, BuildResult.Transient):
+            return await self._explained(result, job, request)
+        return End(result)
 
-    async def _reason(self, job: Job, request: int) -> str | None:
+    async def _explained(self, result: BuildResult, job: Job, request: int) -> End:
         """Why the build of ``request`` failed, and where that can be seen."""
         builds = await self._master.data.get(("buildrequests", request, "builds"))
         if not builds:
-            return None
+            return End(result)
         build = builds[-1]
+        properties = await self._master.data.get(("builds", build["buildid"], "properties"))
+        failed_drv, _ = properties.get("failed_drv", (None, None))
         base = self._master.config.buildbotURL
         url = f"{base}#/builders/{build['builderid']}/builds/{build['number']}"
         self.run.set_url(job.index, url)
-        if len(self.failures) < LINKS_MAX:
+        is_its_own = failed_drv in (None, job.drv_path)
+        if is_its_own and len(self.failures) < LINKS_MAX:
             self.failures.append((job.attr, url))
-        return str(build["state_string"]).removeprefix("failed ")
+        return End(result, build["state_string"].removeprefix("failed "), failed_drv)
 
     def _request_url(self, request: int) -> str:
         base = self._master.config.buildbotURL

@@ -65,7 +65,7 @@ def test_a_run_goes_from_lines_to_a_finding(plan: Plan) -> None:
     assert properties["status_name"] == "nix-build git+https:site#checks.x86_64-linux.a"
     run.end_of_evaluation(0)
     assert not run.is_finished
-    run.finish(job.index, BuildResult.Succeeded, None)
+    run.finish(job.index, BuildResult.Succeeded, None, None)
     assert run.is_finished
     assert run.finding == Finding.Succeeded
     assert run.summary() == "1 built"

@@ -101,6 +101,14 @@ impl OutcomeReader {
     }
 
     #[getter]
+    fn failed_drv(&self) -> Option<String> {
+        self.with(|reader| {
+            let failed = reader.outcome.as_ref()?.failed_drv.as_ref()?;
+            Some(failed.to_string())
+        })
+    }
+
+    #[getter]
     fn outputs(&self) -> Vec<(String, String)> {
         self.with(|reader| {
             let outputs = reader.outcome.iter().flat_map(|outcome| &outcome.outputs);

@@ -96,10 +96,14 @@ impl Run {
         index: usize,
         result: BuildResult,
         message: Option<String>,
+        failed_drv: Option<&str>,
     ) -> PyResult<()> {
         let result = result.into();
+        // The property comes from our own agent; one that is no derivation blames nobody.
+        let failed_drv = failed_drv.and_then(|drv| drv.parse().ok());
         boundary::call(python, || {
-            self.lock().finish(index, result, message);
+            self.lock()
+                .finish(index, result, message, failed_drv.as_ref());
             Ok::<_, Error>(())
         })
     }

@@ -168,13 +168,13 @@ impl Session {
         outcome: Result<Outcome, Error>,
         failure: &str,
     ) {
-        let (result, mut message) = match outcome {
+        let (result, mut message, failed_drv) = match outcome {
             Ok(outcome) => {
                 let line = line(job, &outcome);
                 self.lock().say(&line);
-                (outcome.result, outcome.message)
+                (outcome.result, outcome.message, outcome.failed_drv)
             }
-            Err(error) => (BuildResult::Transient, Some(error.to_string())),
+            Err(error) => (BuildResult::Transient, Some(error.to_string()), None),
         };
         if !failure.is_empty() {
             let text = message.get_or_insert_default();
@@ -182,7 +182,9 @@ impl Session {
         }
         let mut state = self.lock();
         state.building.remove(&index);
-        state.run.finish(index, result, message);
+        state
+            .run
+            .finish(index, result, message, failed_drv.as_ref());
         self.stop_if_failed(&mut state);
         self.refresh(&mut state);
         self.changed.notify_all();

@@ -168,6 +168,20 @@ impl Graph {
         self.spread_from(id)
     }
 
+    /// Like [`Graph::finish`] for a node that was tried and failed only because `cause` does not
+    /// build: it was started before that was known to be needed.
+    pub fn blame(&mut self, id: NodeId, cause: NodeId) -> Vec<NodeId> {
+        if self.state(id).is_final() {
+            return Vec::new();
+        }
+        let cause = match self.state(cause) {
+            State::DependencyFailed { cause } => cause,
+            _ => cause,
+        };
+        self.set_state(id, State::DependencyFailed { cause });
+        self.spread_from(id)
+    }
+
     /// Cancels everything that was not started. Returns those nodes.
     pub fn cancel_waiting(&mut self) -> Vec<NodeId> {
         let waiting: Vec<NodeId> = (0..self.nodes.len())

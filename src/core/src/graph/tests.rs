@@ -81,6 +81,22 @@ fn a_need_found_late_holds_back_what_has_not_started() {
 }
 
 #[test]
+fn who_was_started_too_early_passes_the_blame_on() {
+    let mut graph = Graph::default();
+    let early = add(&mut graph, 1, &[]);
+    let above = add(&mut graph, 2, &[1]);
+    graph.take_ready(1);
+    let (bad, _) = graph.add(&drv(3), &[], &drvs(&[1]));
+    graph.take_ready(1);
+    assert_eq!(graph.blame(early, bad), [early, above]);
+    assert_eq!(graph.state(early), State::DependencyFailed { cause: bad });
+    assert_eq!(graph.state(above), State::DependencyFailed { cause: bad });
+    assert_eq!(graph.finish(bad, Verdict::Failed), [bad]);
+    assert_eq!(graph.blame(early, bad), []);
+    assert_eq!(graph.counts(), Counts::default());
+}
+
+#[test]
 fn a_circle_is_noticed() {
     let mut graph = Graph::default();
     add(&mut graph, 1, &[]);

@@ -16,6 +16,7 @@ use crate::graph::{Graph, NodeId, State, Verdict};
 use crate::machine_line::{
     BuildResult, CacheStatus, Decoder, Failed, Job, Line, ProtocolError, Skipped, Start,
 };
+use crate::nix::DrvPath;
 
 /// Warnings that are kept; evaluations of big trees repeat themselves.
 const WARNINGS_MAX: usize = 200;
@@ -200,10 +201,28 @@ impl Run {
 
     /// Records how the build of an attribute handed out ended. What needs it and will not be
     /// built now gets its outcome too.
-    pub fn finish(&mut self, index: AttributeIndex, result: BuildResult, message: Option<String>) {
+    ///
+    /// `failed_drv` is the derivation whose builder failed. If that is another attribute's, this
+    /// one was started before it was known to need that, and is no failure of its own.
+    pub fn finish(
+        &mut self,
+        index: AttributeIndex,
+        result: BuildResult,
+        message: Option<String>,
+        failed_drv: Option<&DrvPath>,
+    ) {
         let Some(node) = self.node_of(index) else {
             return;
         };
+        let cause = failed_drv
+            .and_then(|drv| self.graph.node(drv))
+            .filter(|cause| *cause != node && result == BuildResult::Failed);
+        if let Some(cause) = cause {
+            let ended = self.graph.blame(node, cause);
+            self.settle(&ended);
+            self.end_circles();
+            return;
+        }
         let message = message.unwrap_or_else(|| "failed; see its log".to_owned());
         let (verdict, outcome) = match result {
             BuildResult::Succeeded => (Verdict::Succeeded, Outcome::Built),

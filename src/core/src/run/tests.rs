@@ -62,11 +62,12 @@ fn a_mixed_run_is_summed_up_failures_first() {
     ]);
     assert_eq!(run.take_ready(9), [0, 1]);
     run.set_url(0, "http://ci/#/builders/7/builds/1");
-    run.finish(0, BuildResult::Succeeded, None);
+    run.finish(0, BuildResult::Succeeded, None, None);
     run.finish(
         1,
         BuildResult::Failed,
         Some("builder for b failed with exit code 1".to_owned()),
+        None,
     );
     assert!(run.is_finished());
     assert_eq!(run.finding(), Finding::Failed);
@@ -93,13 +94,27 @@ fn a_mixed_run_is_summed_up_failures_first() {
 }
 
 #[test]
+fn a_build_that_failed_for_another_attribute_is_no_failure_of_its_own() {
+    let mut run = run_of([job("early", "early", CacheStatus::NotBuilt, &[])]);
+    run.take_ready(1);
+    run.take_line(job("bad", "bad", CacheStatus::NotBuilt, &[]));
+    run.take_line(done());
+    run.take_ready(1);
+    let bad = drv("bad").parse().unwrap();
+    run.finish(0, BuildResult::Failed, None, Some(&bad));
+    run.finish(1, BuildResult::Failed, None, Some(&bad));
+    assert!(run.is_finished());
+    assert_eq!(report::short(&run), "1 failed, 1 with a failed dependency");
+}
+
+#[test]
 fn one_derivation_is_built_once_for_all_its_attributes() {
     let mut run = run_of([
         job("a", "same", CacheStatus::NotBuilt, &[]),
         job("alias", "same", CacheStatus::NotBuilt, &[]),
     ]);
     assert_eq!(run.take_ready(9), [0]);
-    run.finish(0, BuildResult::Succeeded, None);
+    run.finish(0, BuildResult::Succeeded, None, None);
     run.take_line(job("late", "same", CacheStatus::Local, &[]));
     run.take_line(done());
     assert!(run.is_finished());
@@ -122,7 +137,7 @@ fn cancelling_ends_what_waits_and_what_still_arrives() {
     });
     run.end_of_evaluation(None).unwrap();
     assert!(!run.is_finished());
-    run.finish(0, BuildResult::Cancelled, None);
+    run.finish(0, BuildResult::Cancelled, None, None);
     assert!(run.is_finished());
     assert_eq!(run.finding(), Finding::Cancelled);
     assert_eq!(report::short(&run), "3 cancelled");
@@ -134,7 +149,7 @@ fn an_agent_that_vanishes_fails_the_run_but_not_its_jobs() {
     run.end_of_evaluation(Some(137)).unwrap();
     assert!(run.fatal().unwrap().message.contains("status 137"));
     assert_eq!(run.take_ready(9), [0]);
-    run.finish(0, BuildResult::Succeeded, None);
+    run.finish(0, BuildResult::Succeeded, None, None);
     assert_eq!(run.finding(), Finding::Failed);
     assert_eq!(report::short(&run), "evaluation failed, 1 built");
 }
