@@ -108,3 +108,10 @@ async def run_agent(
     if remote.headers():
         await stdio.addHeader(remote.headers())
     return remote
+
+
+def no_word(command: str, status: int | None) -> str:
+    """What to say of an agent that ended without its last line. A worker runs a program that is
+    not there as one that ends with status 1."""
+    how = "was killed" if status is None else f"ended with status {status}"
+    return f"`buildbot-nix {command}` {how} without a word: is it on the worker's `PATH`?"

@@ -7,7 +7,7 @@ from buildbot.process.results import CANCELLED, EXCEPTION, FAILURE, SUCCESS
 from buildbot.util.twisted import async_to_deferred
 
 from buildbot_nix._native import BuildResult, OutcomeReader, Plan, Project
-from buildbot_nix.agent import run_agent
+from buildbot_nix.agent import no_word, run_agent
 
 #: Seconds that Buildbot waits longer than the agent before it ends a build itself.
 GRACE_SECONDS = 120
@@ -60,7 +60,7 @@ class BuildAttribute(BuildStep):
         self._message = reader.message
         if reader.result is None:
             if self._message is None:
-                self._message = f"`buildbot-nix build` ended with status {remote.rc}"
+                self._message = no_word("build", remote.rc)
             return EXCEPTION
         return RESULTS[reader.result]
 

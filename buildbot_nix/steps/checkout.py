@@ -9,7 +9,7 @@ from buildbot.steps.worker import CompositeStepMixin
 from buildbot.util.twisted import async_to_deferred
 
 from buildbot_nix._native import CheckoutReader, Plan, Project
-from buildbot_nix.agent import run_agent
+from buildbot_nix.agent import no_word, run_agent
 
 #: Seconds that Buildbot waits longer than the agent before it ends a checkout itself.
 GRACE_SECONDS = 120
@@ -76,7 +76,7 @@ class Checkout(CompositeStepMixin, BuildStep):
         if remote.rc == 0 and reader.properties:
             return SUCCESS
         if self._summary is None:
-            self._summary = f"`buildbot-nix checkout` ended with status {remote.rc}"
+            self._summary = no_word("checkout", remote.rc)
             return EXCEPTION
         return EXCEPTION if remote.rc is None else RESULTS.get(remote.rc, EXCEPTION)
 

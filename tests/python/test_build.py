@@ -95,7 +95,9 @@ class TestBuildAttribute(TestBuildStepMixin, TestReactorMixin, unittest.TestCase
         return self.check(said, 3, EXCEPTION, "there is no `nix` on PATH")
 
     def test_an_agent_that_says_nothing(self) -> Any:
-        text = "`buildbot-nix build` ended with status 1"
+        text = (
+            "`buildbot-nix build` ended with status 1 without a word: is it on the worker's `PATH`?"
+        )
         return self.check("", 1, EXCEPTION, text)
 
     def test_an_agent_that_babbles(self) -> Any:
