@@ -35,13 +35,13 @@ GOOD = ["application", "colours", "hello", "library", "manual", "patience"]
 FIRST = {
     **dict.fromkeys(GOOD, "was built"),
     "multiplication": "failed",
-    "certificate": "was not built",
+    "theorem": "was not built",
     "unwritten": "failed to evaluate",
 }
 SECOND = {
     **dict.fromkeys(GOOD, "was already there"),
     "multiplication": "was built",
-    "certificate": "was built",
+    "theorem": "was built",
     "unwritten": "failed to evaluate",
 }
 
@@ -91,7 +91,7 @@ def verify(instance: Instance, repository: Repository) -> None:
     print_table(instance, second)
     require(second, SECOND, "failure")
     built = sorted(instance.children(second))
-    assert built == ["certificate", "multiplication"], f"builds were started for {built}"
+    assert built == ["theorem", "multiplication"], f"builds were started for {built}"
     say("the second commit built what it changed and nothing else")
 
 

@@ -78,7 +78,7 @@
           '' { };
 
           # Not built as long as the multiplication fails.
-          certificate = run "certificate" "echo 'can multiply: ${multiplication}' > $out" { };
+          theorem = run "theorem" "echo 'proved by ${multiplication}' > $out" { };
 
           # Does not evaluate; the others do not mind.
           unwritten = throw "nobody has written this check yet";
