@@ -280,7 +280,7 @@ class Instance:
         rows = self.rest.get(f"builders/{self.builder_id(builder)}/buildrequests")
         return [{**row, "result": result_name(row["results"])} for row in rows]
 
-    def force(self, project: str, **fields: str) -> int:
+    def force(self, project: str, **fields: object) -> int:
         """Presses the button "Build"; returns the id of the evaluation that it starts."""
         name = f"{project}-force"
         builder = self.builder_id(f"{project}/nix-eval")
