@@ -126,7 +126,10 @@ class TestCheckout(TestBuildStepMixin, TestReactorMixin, unittest.TestCase):
         return self.check(line("fatal", message="stopped"), 4, CANCELLED, "stopped")
 
     def test_an_agent_that_says_nothing(self) -> Any:
-        text = "`buildbot-nix checkout` ended with status 127 without a word: is it on the worker's `PATH`?"
+        text = (
+            "`buildbot-nix checkout` ended with status 127 without a word: "
+            "is it on the worker's `PATH`?"
+        )
         return self.check("", 127, EXCEPTION, text)
 
     def credentials(self, rc: int) -> list[Any]:
