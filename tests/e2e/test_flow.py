@@ -19,6 +19,12 @@ CHECKS = """
 """
 
 
+def said(build: Build) -> str:
+    """Our part of a build's text. Buildbot stores a step's text without waiting for it, so that
+    it may come after the whole text, which has a beginning of Buildbot's, and replace it."""
+    return build.text.removeprefix("build successful ")
+
+
 @pytest.fixture(scope="module")
 def repository(instance: Instance) -> Iterator[Repository]:
     """A repository with three checks, polled every second."""
@@ -53,7 +59,7 @@ def test_steps_have_their_names(instance: Instance, first: Build) -> None:
 def test_texts_sum_it_up(first: Build) -> None:
     assert first.steps["Evaluate flake"].text == "3 attributes"
     assert first.steps["build flake"].text == "3 built"
-    assert first.text == "build successful 3 built"
+    assert said(first) == "3 built"
 
 
 def test_properties_are_the_documented_ones(instance: Instance, first: Build) -> None:
@@ -118,7 +124,7 @@ def test_a_second_push_builds_what_it_changed(
         "other": "was built",
         "needs-hello": "was already there",
     }
-    assert build.text == "build successful 1 built, 2 already there"
+    assert said(build) == "1 built, 2 already there"
 
 
 def test_one_virtual_builder_has_an_attributes_history(
