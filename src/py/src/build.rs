@@ -1,12 +1,9 @@
 //! Stage build: what the agent says of one build.
 
-use std::sync::Mutex;
-
-use buildbot_nix_core::error::Error;
-use buildbot_nix_core::machine_line::{self, Decoder, Line, Outcome};
+use buildbot_nix_core::machine_line::{self, Line, Outcome};
 use pyo3::prelude::*;
 
-use crate::boundary;
+use crate::reader::Reader;
 
 /// The verdict on a build.
 #[pyclass(module = "buildbot_nix._native", frozen, eq, hash, from_py_object)]
@@ -42,58 +39,33 @@ impl From<machine_line::BuildResult> for BuildResult {
 
 /// Reads the stdout of `buildbot-nix build`.
 #[pyclass(module = "buildbot_nix._native", frozen)]
-pub(crate) struct OutcomeReader(Mutex<Reader>);
-
-#[derive(Default)]
-struct Reader {
-    decoder: Decoder,
-    outcome: Option<Outcome>,
-    fatal: Option<String>,
-}
-
-impl OutcomeReader {
-    fn with<Output>(&self, read: impl FnOnce(&mut Reader) -> Output) -> Output {
-        read(
-            &mut self
-                .0
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner),
-        )
-    }
-}
+pub(crate) struct OutcomeReader(Reader<Outcome>);
 
 #[pymethods]
 impl OutcomeReader {
     #[new]
     fn new() -> Self {
-        Self(Mutex::default())
+        Self(Reader::new())
     }
 
     fn feed(&self, python: Python<'_>, data: &[u8]) -> PyResult<()> {
-        boundary::call(python, || {
-            self.with(|reader| {
-                for line in reader.decoder.feed(data)? {
-                    match line {
-                        Line::Outcome(outcome) => reader.outcome = Some(outcome),
-                        Line::Fatal { message, .. } => reader.fatal = Some(message),
-                        _ => {}
-                    }
-                }
-                Ok::<_, Error>(())
-            })
+        self.0.feed(python, data, |line| match line {
+            Line::Outcome(outcome) => Some(outcome),
+            _ => None,
         })
     }
 
     #[getter]
     fn result(&self) -> Option<BuildResult> {
-        self.with(|reader| reader.outcome.as_ref().map(|outcome| outcome.result.into()))
+        self.0
+            .with(|reader| reader.found.as_ref().map(|outcome| outcome.result.into()))
     }
 
     #[getter]
     fn message(&self) -> Option<String> {
-        self.with(|reader| {
+        self.0.with(|reader| {
             let said = reader
-                .outcome
+                .found
                 .as_ref()
                 .and_then(|outcome| outcome.message.clone());
             said.or_else(|| reader.fatal.clone())
@@ -102,16 +74,16 @@ impl OutcomeReader {
 
     #[getter]
     fn failed_drv(&self) -> Option<String> {
-        self.with(|reader| {
-            let failed = reader.outcome.as_ref()?.failed_drv.as_ref()?;
+        self.0.with(|reader| {
+            let failed = reader.found.as_ref()?.failed_drv.as_ref()?;
             Some(failed.to_string())
         })
     }
 
     #[getter]
     fn outputs(&self) -> Vec<(String, String)> {
-        self.with(|reader| {
-            let outputs = reader.outcome.iter().flat_map(|outcome| &outcome.outputs);
+        self.0.with(|reader| {
+            let outputs = reader.found.iter().flat_map(|outcome| &outcome.outputs);
             outputs
                 .map(|(name, path)| (name.clone(), path.to_string()))
                 .collect()

@@ -10,6 +10,7 @@ mod checkout;
 mod cli;
 mod errors;
 mod plan;
+mod reader;
 mod rows;
 mod run;
 
