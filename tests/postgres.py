@@ -25,7 +25,8 @@ class PostgresServer:
         self.port = free_port()
         self.url = f"postgresql://{USER}:{password}@127.0.0.1:{self.port}/postgres"
         self.process: Process | None = None
-        self._env = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "PGPASSWORD": password}
+        self._env = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
+        self._client_env = {**self._env, "PGPASSWORD": password}
         password_file = self.folder / "password"
         password_file.write_text(password)
         if os.getuid() == 0:
@@ -78,7 +79,8 @@ class PostgresServer:
         assert self.process is not None
         assert self.process.exit_status is None, self.process.tail()
         probe = ["psql", "-h", "127.0.0.1", "-p", str(self.port), "-U", USER, "-c", "", "postgres"]
-        return run([program(probe[0]), *probe[1:]], cwd=self.folder, env=self._env).returncode == 0
+        command = [program(probe[0]), *probe[1:]]
+        return run(command, cwd=self.folder, env=self._client_env).returncode == 0
 
     def _command(self, name: str, *arguments: str) -> list[str]:
         command = [program(name), *arguments]

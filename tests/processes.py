@@ -158,6 +158,13 @@ def processes_of(marks: Iterable[str], *, environment: bool = True) -> dict[int,
     return found
 
 
+def files_with(folder: Path, text: str) -> set[Path]:
+    """Files below ``folder`` that hold ``text``."""
+    wanted = text.encode()
+    files = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    return {path for path in files if wanted in path.read_bytes()}
+
+
 def assert_none_left(marks: Iterable[str], seconds: float = 10) -> None:
     """Fails if a process with one of ``marks`` lives on; see :func:`processes_of`."""
     kept = list(marks)

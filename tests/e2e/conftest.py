@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -13,7 +14,7 @@ from tests.postgres import PostgresServer
 from tests.processes import tail
 
 #: A password that must not turn up anywhere.
-DATABASE_PASSWORD = "hush-database-1c9a"
+DATABASE_PASSWORD = f"hush-{uuid4().hex}"
 #: Seconds for one test.
 TIMEOUT = 120
 

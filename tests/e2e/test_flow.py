@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.e2e.conftest import DATABASE_PASSWORD
 from tests.instance import GC_ROOTS, Instance
+from tests.processes import files_with, processes_of
 from tests.repository import SYSTEM, Repository, flake
 from tests.rest import Build
 from tests.summary import verdicts
@@ -102,6 +104,21 @@ def test_results_are_kept_from_the_garbage_collector(instance: Instance, first: 
     child = instance.children(first)["hello"]
     root = GC_ROOTS / instance.gcroots_user / "flow" / f"{SYSTEM}.hello"
     assert str(root.readlink()) == child.properties["out_path"]
+
+
+def test_secrets_are_in_their_files_only(instance: Instance, first: Build) -> None:
+    expected = {
+        instance.worker_password: {
+            instance.folder / "workers.json",
+            instance.workers[0].folder / "password",
+        },
+        DATABASE_PASSWORD: {instance.folder / "database-url"},
+    }
+    if instance.name == "sqlite":
+        del expected[DATABASE_PASSWORD]
+    for secret, files in expected.items():
+        assert files_with(instance.folder, secret) == files
+        assert not processes_of([secret])
 
 
 def test_a_build_starts_after_what_it_needs(instance: Instance, first: Build) -> None:

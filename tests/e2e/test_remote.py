@@ -5,13 +5,12 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.git_server import GitServer, make_certificate
 from tests.instance import Instance
-from tests.processes import processes_of
+from tests.processes import files_with, processes_of
 from tests.repository import Repository, flake
 from tests.waiting import wait_until
 
@@ -149,13 +148,6 @@ def test_a_password_stays_secret(instance: Instance, server: GitServer) -> None:
         for step in ended.steps.values():
             assert not any(PASSWORD in log for log in step.logs.values())
         assert not any(PASSWORD in str(value) for value in ended.properties.values())
-
-
-def files_with(folder: Path, text: str) -> set[Path]:
-    """Files that hold ``text``."""
-    wanted = text.encode()
-    files = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
-    return {path for path in files if wanted in path.read_bytes()}
 
 
 def test_a_wrong_password_is_told(instance: Instance, server: GitServer) -> None:
