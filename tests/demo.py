@@ -162,7 +162,9 @@ def follow(instance: Instance, build_id: int) -> Build:
     while not instance.rest.get_one(f"builds/{build_id}")["complete"]:
         steps = instance.rest.get(f"builds/{build_id}/steps")
         running = [
-            f"{step['name']}: {step['state_string']}" for step in steps if step["started_at"]
+            f"{step['name']}: {step['state_string']}"
+            for step in steps
+            if step["started_at"] and step["state_string"] != "pending"
         ]
         if running and running[-1] != said:
             said = running[-1]
@@ -185,16 +187,21 @@ def print_table(instance: Instance, build: Build) -> None:
 
 @contextmanager
 def ending_on_signals() -> Iterator[None]:
-    """SIGTERM ends us as Ctrl-C does, in order."""
+    """SIGTERM ends us as Ctrl-C does, in order. So does SIGINT where a shell has us ignore it."""
+    numbers = (signal.SIGTERM, signal.SIGINT)
 
     def interrupt(number: int, frame: FrameType | None) -> None:
+        for each in numbers:
+            # An impatient second one must not leave half of it running.
+            signal.signal(each, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    previous = signal.signal(signal.SIGTERM, interrupt)
+    previous = {number: signal.signal(number, interrupt) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def say(text: str) -> None:

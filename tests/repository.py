@@ -90,6 +90,9 @@ class Repository:
         git(folder, "init", "--quiet", "--bare", "--initial-branch=main", str(self.bare))
         self.clone.parent.mkdir(exist_ok=True)
         git(folder, "clone", "--quiet", str(self.bare), str(self.clone))
+        # For a person who makes commits here.
+        self.git("config", "user.name", IDENTITY["GIT_AUTHOR_NAME"])
+        self.git("config", "user.email", IDENTITY["GIT_AUTHOR_EMAIL"])
         self.git("checkout", "--quiet", "-B", "main")
 
     def git(self, *arguments: str) -> str:
