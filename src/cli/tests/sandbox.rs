@@ -97,7 +97,18 @@ fn results_are_the_same_inside() {
         let outside = checkout.evaluate(&["--sandbox", "off"]);
         let inside = checkout.evaluate(&SANDBOX);
         outside.assert_complete();
-        assert_eq!(results(&inside), results(&outside), "{flake}");
+        inside.assert_complete();
+        let (outside, inside) = (results(&outside), results(&inside));
+        let only = |these: &[String], those: &[String]| -> Vec<String> {
+            let lacking = these.iter().filter(|line| !those.contains(line));
+            lacking.cloned().collect()
+        };
+        let missing = only(&outside, &inside);
+        let added = only(&inside, &outside);
+        assert!(
+            missing.is_empty() && added.is_empty(),
+            "{flake}, inside the sandbox\nmissing: {missing:#?}\nadded: {added:#?}"
+        );
     }
 }
 

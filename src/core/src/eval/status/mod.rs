@@ -140,7 +140,12 @@ impl Statuses {
     fn hear(&mut self, Answer { batch, missing }: Answer) -> Option<String> {
         match missing {
             Ok(missing) => {
-                let concerned = self.held.iter_mut().filter(|held| held.number() <= batch);
+                // Of jobs that it is not about an answer says nothing, which would look as if they
+                // could be fetched.
+                let concerned = self
+                    .held
+                    .iter_mut()
+                    .filter(|held| held.number() <= batch && !held.is_answered());
                 concerned.for_each(|held| held.answer(&missing));
                 None
             }
@@ -236,6 +241,26 @@ mod tests {
             expected.map(|(name, status)| (name.to_owned(), status))
         );
         assert_eq!((problems, statuses.unanswered()), (Vec::new(), 0));
+    }
+
+    #[test]
+    fn an_answer_is_about_what_was_asked() {
+        let mut names = ["a", "b"].into_iter();
+        let mut statuses = statuses(move |_| {
+            let name = names.next().unwrap();
+            Ok(Missing {
+                will_build: [job(name).drv_path.as_str().parse().unwrap()].into(),
+                ..Missing::default()
+            })
+        });
+        statuses.take(vec![job("a")]).unwrap();
+        let answer = statuses.asker.as_ref().unwrap().wait(PATIENCE).unwrap();
+        statuses.take(vec![job("b")]).unwrap();
+        // Both answers are heard before anything leaves.
+        statuses.hear(answer);
+        let (jobs, _) = all(&mut statuses);
+        let expected = ["a", "b"].map(|name| (name.to_owned(), CacheStatus::NotBuilt));
+        assert_eq!(jobs, expected);
     }
 
     #[test]
