@@ -10,7 +10,7 @@ export PATH := $(BUILD)/bin:$(BUILD)/venv/bin:$(BUILD)/nix/bin:$(PATH)
 
 # The steps of `test` have an order: what fails quickest comes first.
 .NOTPARALLEL:
-.PHONY: help setup demo demo-check test lint fmt test-rust test-python test-e2e bench clean
+.PHONY: help setup demo demo-check test lint fmt test-rust test-python test-e2e bench bench-eval clean
 
 help: ## This list
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed -E 's/^([^:]+):.*## /\1 /' | \
@@ -52,6 +52,10 @@ test-e2e: setup ## Tests with a real Buildbot, Nix, PostgreSQL and browser
 
 bench: setup ## Measure
 	$(PYTHON) -m bench
+
+bench-eval: setup ## Measure evaluations, beside nix-eval-jobs where that is
+	cargo build --quiet --release -p buildbot-nix
+	$(PYTHON) -m bench.evaluation --agent $(CARGO_TARGET_DIR)/release/buildbot-nix
 
 clean: ## Remove what was made here; the Nix store and system packages stay
 	rm -rf .build buildbot_nix/*.so

@@ -74,7 +74,7 @@ class Bench:
     def flakes(self, checks: int, shape: Shape) -> Iterator[Measurement]:
         """A push of new checks, then one that changes none of them."""
         name = f"bench-{shape}-{checks}"
-        text = flake(checks, shape, SYSTEM, f"{RUN}-{shape}-{checks}")
+        text = flake(checks, shape, [SYSTEM], f"{RUN}-{shape}-{checks}")
         repository = self.instance.repository(name)
         for what, files in (
             (f"new, {shape}", {"flake.nix": text}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 Shape = Literal["mixed", "independent", "chain", "diamonds", "deep"]
@@ -12,32 +13,36 @@ SHARED = 320
 #: `name -> needs -> derivation`; what a check needs is in its script, so that Nix knows.
 HEADER = """{
   outputs = { self }: let
-    mk = name: needs: derivation {
-      inherit name;
-      system = "@SYSTEM@";
-      builder = "/bin/sh";
-      args = [ "-c" "echo @SALT@ ${toString needs} > $out" ];
-    };
-@SHARED@    checks = rec {
+    checksFor = system: let
+      mk = name: needs: derivation {
+        inherit name system;
+        builder = "/bin/sh";
+        args = [ "-c" "echo @SALT@ ${toString needs} > $out" ];
+      };
+@SHARED@    in rec {
 """
 
 #: Each needs its neighbour and one far below, like packages of a distribution.
-SHARED_LAYER = """    shared = builtins.genList (number:
-      mk "shared-${toString number}" (if number == 0 then [ ] else [
-        (builtins.elemAt shared (number - 1))
-        (builtins.elemAt shared (number / 2))
-      ])) @COUNT@;
-    # The top of all that is shared, and some of it directly.
-    above = number: map (builtins.elemAt shared) (
-      [ (@COUNT@ - 1) ]
-      ++ builtins.genList (step: let
-        far = number + 29 * step;
-      in far - far / @COUNT@ * @COUNT@) 10
-    );
+SHARED_LAYER = """      shared = builtins.genList (number:
+        mk "shared-${toString number}" (if number == 0 then [ ] else [
+          (builtins.elemAt shared (number - 1))
+          (builtins.elemAt shared (number / 2))
+        ])) @COUNT@;
+      # The top of all that is shared, and some of it directly.
+      above = number: map (builtins.elemAt shared) (
+        [ (@COUNT@ - 1) ]
+        ++ builtins.genList (step: let
+          far = number + 29 * step;
+        in far - far / @COUNT@ * @COUNT@) 10
+      );
 """
 
 FOOTER = """    };
-  in { checks."@SYSTEM@" = checks; };
+  in {
+    checks = builtins.listToAttrs (map (name: { inherit name; value = checksFor name; }) [
+      @SYSTEMS@
+    ]);
+  };
 }
 """
 
@@ -57,8 +62,8 @@ def needs(shape: Shape, number: int) -> list[int]:
     return [number - 1] if number % 10 == 0 else []
 
 
-def flake(checks: int, shape: Shape, system: str, salt: str) -> str:
-    """Text of a flake; another salt gives other derivations."""
+def flake(checks: int, shape: Shape, systems: Sequence[str], salt: str) -> str:
+    """Text of a flake with as many checks for each system; another salt gives other derivations."""
     rows = []
     for number in range(checks):
         names = f"[ {' '.join(f'c{needed:05}' for needed in needs(shape, number))} ]"
@@ -67,4 +72,5 @@ def flake(checks: int, shape: Shape, system: str, salt: str) -> str:
         rows.append(f'      c{number:05} = mk "c{number:05}" {names};\n')
     shared = SHARED_LAYER.replace("@COUNT@", str(SHARED)) if shape == "deep" else ""
     text = HEADER.replace("@SHARED@", shared) + "".join(rows) + FOOTER
-    return text.replace("@SYSTEM@", system).replace("@SALT@", salt)
+    quoted = " ".join(f'"{system}"' for system in systems)
+    return text.replace("@SYSTEMS@", quoted).replace("@SALT@", salt)
