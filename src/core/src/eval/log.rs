@@ -106,13 +106,29 @@ fn from_wire(wire: &Wire) -> LogLine {
     }
 }
 
+/// What Nix warns of that says something about the moment and the machine, not about the flake:
+/// the same evaluation does not bring it again. These are written to the log.
+///
+/// Nix gives its warnings no number or name, so its words have to do; this is the only place that
+/// looks at them. They are those of `handleSQLiteBusy` (`src/libstore/sqlite.cc`), of
+/// `src/libstore/filetransfer.cc` and of `src/libstore/http-binary-cache-store.cc`. A flake that
+/// chooses the same words only keeps its own warning out of the list.
+fn is_passing(warning: &str) -> bool {
+    let warning = warning.strip_prefix("error: ").unwrap_or(warning);
+    let is_busy = warning.starts_with("SQLite database ") && warning.contains(" is busy");
+    let is_retried = warning.contains("; retrying in ") || warning.contains("; retrying from ");
+    let is_switched_off = warning.starts_with("disabling binary cache ");
+    let is_full = warning.starts_with("download buffer is full");
+    is_busy || is_retried || is_switched_off || is_full
+}
+
 fn warning(message: &str) -> LogLine {
-    LogLine::Warning(
-        message
-            .strip_prefix("warning: ")
-            .unwrap_or(message)
-            .to_owned(),
-    )
+    let message = message.strip_prefix("warning: ").unwrap_or(message);
+    if is_passing(message) {
+        LogLine::Text(format!("warning: {message}"))
+    } else {
+        LogLine::Warning(message.to_owned())
+    }
 }
 
 fn error(message: String) -> LogLine {
@@ -179,6 +195,26 @@ mod tests {
             (r#"{"action":"new in 2040"}"#, LogLine::Nothing),
         ] {
             assert_eq!(line(json), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn what_passes_is_no_warning_of_the_flake() {
+        let busy = "SQLite database '/nix/var/nix/db/db.sqlite' is busy";
+        for message in [
+            busy.to_owned(),
+            format!("error: {busy} (SQLITE_PROTOCOL)"),
+            "unable to download 'https://x': timeout (28); retrying in 267 ms".to_owned(),
+            "disabling binary cache 'https://x' for 60 seconds".to_owned(),
+        ] {
+            let wire = serde_json::json!({ "action": "msg", "level": 1, "msg": message });
+            let expected = LogLine::Text(format!("warning: {message}"));
+            assert_eq!(line(&wire.to_string()), expected);
+        }
+        for message in ["unknown setting 'busy'", "the SQLite database is old"] {
+            let wire = serde_json::json!({ "action": "msg", "level": 1, "msg": message });
+            let expected = LogLine::Warning(message.to_owned());
+            assert_eq!(line(&wire.to_string()), expected);
         }
     }
 
