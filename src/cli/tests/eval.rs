@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 use buildbot_nix_core::machine_line::{CacheStatus, Line};
+use buildbot_nix_core::nix::AttrPath;
 
 use evaluation::{Checkout, Evaluated};
 
@@ -173,6 +174,11 @@ fn where_there_are_no_systems_derivations_decide() {
     let names: Vec<String> = evaluated.jobs().map(|job| job.attr.clone()).collect();
     assert_eq!(names, ["build-static", "tests.b"]);
     assert_eq!(evaluated.skipped(), [("aarch64-linux", Some(1))]);
+    let is_listed = |line: &Line| {
+        let path = AttrPath::new(["tests", "a"]);
+        matches!(line, Line::Skipped(skipped) if skipped.attr_paths == [path])
+    };
+    assert!(evaluated.lines.iter().any(is_listed), "{evaluated:#?}");
 }
 
 #[test]
@@ -205,6 +211,15 @@ fn what_the_flake_prints() {
             .count(),
         1
     );
+    let repeated = Line::Repeated {
+        message: "careful".to_owned(),
+        count: 2,
+    };
+    let counted = evaluated
+        .lines
+        .iter()
+        .filter(|line| matches!(line, Line::Repeated { .. }));
+    assert_eq!(counted.collect::<Vec<_>>(), [&repeated]);
     let untrusted = evaluated
         .warnings()
         .iter()
@@ -228,7 +243,19 @@ fn a_flood_of_text_is_cut() {
     evaluated.assert_complete();
     assert_eq!(evaluated.jobs().count(), 1);
     assert!(evaluated.log.len() < 10 << 20, "{}", evaluated.log.len());
-    assert!(evaluated.log.contains("the rest is left out"));
+    let positions = [
+        "\ntrace: 2 ",
+        "more than 6 MiB of output",
+        "MiB left out",
+        "\ntrace: 2999 ",
+    ]
+    .map(|text| {
+        evaluated
+            .log
+            .find(text)
+            .unwrap_or_else(|| panic!("{text:?}"))
+    });
+    assert!(positions.is_sorted(), "{positions:?}");
 }
 
 #[test]
@@ -241,6 +268,46 @@ fn the_number_of_warnings_is_bounded() {
     let warnings = evaluated.warnings();
     assert_eq!(warnings.len(), 101);
     assert_eq!(warnings[100], "51 more warnings are left out");
+}
+
+#[test]
+fn what_is_slow_is_named() {
+    let checkout = Checkout::with_flake(
+        "{ outputs = _: let mk = name: derivation { inherit name; system = \"x86_64-linux\"; builder = \"/bin/sh\"; };
+            count = n: builtins.foldl' (a: b: a + b) 0 (builtins.genList (x: x) n); in {
+          checks.x86_64-linux.quick = mk \"quick\";
+          checks.x86_64-linux.\"slow.er\" = builtins.seq (count 3000000) (mk \"slower\");
+          checks.x86_64-linux.wrong = builtins.seq (count 1500000) (throw \"boom\");
+        }; }",
+    );
+    let evaluated = checkout.evaluate(&["--workers", "1"]);
+    evaluated.assert_complete();
+    let [.., Line::Statistics(statistics), Line::Done { .. }] = &evaluated.lines[..] else {
+        panic!("{evaluated:#?}");
+    };
+    let slowest: Vec<&str> = statistics
+        .slowest
+        .iter()
+        .map(|slow| slow.attr.as_str())
+        .collect();
+    assert_eq!(
+        slowest[..2],
+        ["x86_64-linux.\"slow.er\"", "x86_64-linux.wrong"],
+        "{statistics:?}"
+    );
+    assert!(statistics.slowest[0].seconds < statistics.seconds);
+    assert_eq!(statistics.evaluators, 1);
+    assert!(
+        statistics
+            .memory
+            .is_some_and(|memory| (20..4096).contains(&memory)),
+        "{statistics:?}"
+    );
+    assert!(
+        evaluated.log.contains(" by 1 evaluator, with up to "),
+        "{}",
+        evaluated.log
+    );
 }
 
 #[test]

@@ -11,6 +11,8 @@ fn kind(line: &Line) -> &'static str {
         Line::Start(_) => "start",
         Line::Reused { .. } => "reused",
         Line::Warning { .. } => "warning",
+        Line::Repeated { .. } => "repeated",
+        Line::Statistics(_) => "statistics",
         Line::Job(_) => "job",
         Line::Failed(_) => "failed",
         Line::Skipped(_) => "skipped",
@@ -53,8 +55,18 @@ fn examples_are_what_is_printed() {
         );
     }
     let all = [
-        "start", "warning", "job", "failed", "skipped", "done", "fatal", "outcome", "checkout",
+        "start",
+        "warning",
+        "job",
+        "failed",
+        "skipped",
+        "done",
+        "fatal",
+        "outcome",
+        "checkout",
         "reused",
+        "repeated",
+        "statistics",
     ];
     assert_eq!(kinds, BTreeSet::from(all));
 }

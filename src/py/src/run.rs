@@ -152,7 +152,8 @@ impl Run {
 
     #[getter]
     fn warnings(&self) -> Vec<String> {
-        self.lock().warnings().to_vec()
+        let run = self.lock();
+        run.warnings().iter().map(ToString::to_string).collect()
     }
 
     fn reused(&self, base_url: &str) -> Option<(String, Option<String>)> {

@@ -43,7 +43,7 @@ struct State {
     run: Run,
     terminal: Terminal<Stderr>,
     /// Attributes finished and known, as long as the evaluation runs.
-    evaluating: Option<(u64, u64)>,
+    evaluating: Option<eval::Progress>,
     /// Names of the attributes that are being built.
     building: BTreeMap<AttributeIndex, String>,
     /// No more builds are wanted.
@@ -58,7 +58,7 @@ impl Session {
             state: Mutex::new(State {
                 run: Run::default(),
                 terminal: Terminal::new(stderr()),
-                evaluating: Some((0, 0)),
+                evaluating: Some(eval::Progress::default()),
                 building: BTreeMap::new(),
                 stopped: false,
             }),
@@ -94,7 +94,8 @@ impl Session {
                 self.changed.notify_all();
             }
             Event::Text(text) => state.say(&text),
-            Event::Progress { known, finished } => state.evaluating = Some((finished, known)),
+            Event::Progress(progress) => state.evaluating = Some(progress),
+            Event::Took { .. } => {}
         }
         self.refresh(&mut state);
         if state.stopped {
@@ -214,7 +215,12 @@ impl Session {
     fn refresh(&self, state: &mut State) {
         let running: Vec<String> = state.building.values().cloned().collect();
         let tally = state.run.tally();
-        let status = words::status(&tally, state.evaluating, &running, self.begun.elapsed());
+        let status = words::status(
+            &tally,
+            state.evaluating.as_ref(),
+            &running,
+            self.begun.elapsed(),
+        );
         let _ = state.terminal.status(&status);
     }
 

@@ -5,6 +5,7 @@ use std::io::stdout;
 use std::time::Duration;
 
 use buildbot_nix_core::build::{Terminal, clean};
+use buildbot_nix_core::eval::Progress;
 use buildbot_nix_core::report;
 use buildbot_nix_core::run::{Outcome, Run, Tally};
 
@@ -70,7 +71,7 @@ pub(super) fn coloured(line: &str, colour: bool) -> String {
 /// The status line.
 pub(super) fn status(
     tally: &Tally,
-    evaluating: Option<(u64, u64)>,
+    evaluating: Option<&Progress>,
     running: &[String],
     elapsed: Duration,
 ) -> String {
@@ -85,10 +86,8 @@ pub(super) fn status(
             let _ = write!(text, ", {number} {word}");
         }
     }
-    if let Some((finished, known)) = evaluating
-        && known > 0
-    {
-        let _ = write!(text, ", evaluated {finished} of {known}");
+    if let Some(progress) = evaluating.filter(|progress| progress.finished > 0) {
+        let _ = write!(text, ", {progress}");
     }
     text.push_str("] ");
     text.push_str(&running.join(", "));

@@ -1,12 +1,14 @@
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::{Stderr, Write as _, stderr, stdout};
 use std::ops::ControlFlow;
 
 use buildbot_nix_core::build::Terminal;
 use buildbot_nix_core::error::Error;
 use buildbot_nix_core::eval::{Event, Summary};
-use buildbot_nix_core::machine_line::{CacheStatus, Failed, Job, Line, Skipped, Start};
+use buildbot_nix_core::machine_line::{CacheStatus, Failed, Job, Line, Skipped, Start, Statistics};
 use buildbot_nix_core::nix::System;
+use buildbot_nix_core::report;
 
 use super::Printer;
 
@@ -48,6 +50,8 @@ impl Human {
             Line::Skipped(skipped) => self.print(&skipped_text(&skipped)),
             Line::Warning { message } => self.log(&format!("warning: {message}")),
             Line::Reused { from } => self.log(&reused_text(from.as_deref())),
+            Line::Repeated { message, count } => self.log(&repeated_text(&message, count)),
+            Line::Statistics(statistics) => self.log(&statistics_text(&statistics)),
             Line::Start(_)
             | Line::Done { .. }
             | Line::Fatal { .. }
@@ -86,15 +90,15 @@ impl Printer for Human {
         match event {
             Event::Line(line) => self.line(line),
             Event::Text(text) => self.log(&text),
-            Event::Progress { known, finished } => {
+            Event::Progress(progress) => {
                 let failed = match self.failed.len() {
                     0 => String::new(),
                     failed => format!(", {failed} failed"),
                 };
-                let status = format!("evaluated {finished} of {known} attributes{failed}");
-                let _ = self.terminal.status(&status);
+                let _ = self.terminal.status(&format!("{progress}{failed}"));
                 ControlFlow::Continue(())
             }
+            Event::Took { .. } => ControlFlow::Continue(()),
         }
     }
 
@@ -126,6 +130,8 @@ pub(super) fn log_text(line: &Line) -> Option<String> {
         Line::Warning { message } => Some(format!("warning: {message}")),
         Line::Failed(failed) => Some(failed_text(failed, false)),
         Line::Skipped(skipped) => Some(skipped_text(skipped)),
+        Line::Repeated { message, count } => Some(repeated_text(message, *count)),
+        Line::Statistics(statistics) => Some(statistics_text(statistics)),
         Line::Job(_)
         | Line::Done { .. }
         | Line::Fatal { .. }
@@ -161,6 +167,20 @@ fn reused_text(from: Option<&str>) -> String {
         Some(from) => format!("nothing has changed: reused from {}", safe(from)),
         None => "nothing has changed: reused from an earlier evaluation".to_owned(),
     }
+}
+
+/// How often something was warned of; of a long warning, the beginning tells which.
+fn repeated_text(message: &str, count: u64) -> String {
+    let first = message.lines().next().unwrap_or_default();
+    format!("warned {count} times: {first}")
+}
+
+fn statistics_text(statistics: &Statistics) -> String {
+    let mut text = report::costs(statistics);
+    for (cost, attr) in report::costliest(statistics) {
+        let _ = write!(text, "\n  {cost:>10}  {}", safe(attr));
+    }
+    text
 }
 
 fn job_text(job: &Job, status: &str) -> String {

@@ -44,7 +44,7 @@ impl Printer for Machine {
                 log(&text);
                 ControlFlow::Continue(())
             }
-            Event::Progress { .. } => ControlFlow::Continue(()),
+            Event::Progress(_) | Event::Took { .. } => ControlFlow::Continue(()),
         }
     }
 

@@ -1,6 +1,5 @@
 //! What an engine found → machine lines: what is in the store, who needs whom, what is left out.
 
-use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -9,11 +8,15 @@ use super::drv::StoreReader;
 use super::edges::{Added, Edges};
 use super::found::{Found, FoundJob};
 use super::gc_roots::GcRoots;
+use super::meter::Meter;
+use super::others::Others;
 use super::status::Statuses;
-use super::{Event, Summary};
+use super::warnings::{Heard, Source, Warnings};
+use super::words::Words;
+use super::{Event, Progress, Summary};
 use crate::daemon::DaemonError;
 use crate::error::Error;
-use crate::machine_line::{CacheStatus, Failed, Job, Line, Skipped};
+use crate::machine_line::{CacheStatus, Failed, Job, Line};
 use crate::nix::DrvPath;
 use crate::process::stop_requested;
 
@@ -23,10 +26,8 @@ const BATCH_MAX: usize = 500;
 const WAIT: Duration = Duration::from_millis(100);
 /// How often jobs that wait for their status are looked at.
 const LOOK: Duration = Duration::from_millis(20);
-/// Different warnings that are told.
-const WARNINGS_MAX: usize = 100;
-/// Bytes of text that are told: what a flake prints ends up in somebody's log.
-const TEXT_MAX: usize = 8 << 20;
+/// How often it is told how far the evaluation is.
+const PROGRESS: Duration = Duration::from_millis(150);
 
 /// Puts lines together and hands them to the caller of the evaluation.
 pub(super) struct Assembler<'s> {
@@ -38,10 +39,14 @@ pub(super) struct Assembler<'s> {
     edges: Edges,
     statuses: Statuses,
     gc_roots: Option<GcRoots>,
-    skipped: BTreeMap<String, Option<u64>>,
-    warnings: HashSet<String>,
-    more_warnings: u64,
-    text_left: usize,
+    others: Others,
+    warnings: Warnings,
+    words: Words,
+    meter: Meter,
+    progress: Progress,
+    progress_told: Instant,
+    /// Whether nothing was evaluated.
+    is_replayed: bool,
     /// What another evaluation would find too, in order; `None` once it would not.
     lasting: Option<Vec<Line>>,
 }
@@ -62,10 +67,13 @@ impl<'s> Assembler<'s> {
             edges: Edges::default(),
             statuses: Statuses::new(),
             gc_roots: gc_roots_dir.map(GcRoots::open).transpose()?,
-            skipped: BTreeMap::new(),
-            warnings: HashSet::new(),
-            more_warnings: 0,
-            text_left: TEXT_MAX,
+            others: Others::default(),
+            warnings: Warnings::default(),
+            words: Words::default(),
+            meter: Meter::new(),
+            progress: Progress::default(),
+            progress_told: now,
+            is_replayed: false,
             lasting: Some(Vec::new()),
         })
     }
@@ -88,24 +96,31 @@ impl<'s> Assembler<'s> {
 
     /// Warns, unless the same was said before.
     pub(super) fn warn(&mut self, message: String) {
-        if self.warnings.contains(&message) {
-        } else if self.warnings.len() < WARNINGS_MAX {
-            self.warnings.insert(message.clone());
+        if self.warnings.hear(&message, Source::Once) == Heard::First {
             self.line(Line::Warning { message });
-        } else {
-            self.more_warnings += 1;
+        }
+    }
+
+    /// Passes on a warning of the flake, unless the same was said before.
+    fn hear(&mut self, message: String, source: Source) {
+        if self.warnings.hear(&message, source) == Heard::First {
+            let line = Line::Warning { message };
+            self.remember(&line);
+            self.line(line);
         }
     }
 
     pub(super) fn take(&mut self, found: Found) -> Result<(), Error> {
         match found {
             Found::Job(job) => {
+                self.progress.finished += 1;
                 self.pending.push(job);
                 if self.pending.len() >= BATCH_MAX {
                     return self.flush();
                 }
             }
             Found::Failed { attr_path, error } => {
+                self.progress.finished += 1;
                 let line = Line::Failed(Failed {
                     attr: attr_path.to_string(),
                     attr_path,
@@ -114,21 +129,36 @@ impl<'s> Assembler<'s> {
                 self.remember(&line);
                 self.line(line);
             }
-            Found::OtherSystem { system, attributes } => {
-                let sum = self.skipped.entry(system).or_insert(Some(0));
-                *sum = sum.zip(attributes).map(|(sum, more)| sum + more);
-            }
+            Found::Unwanted { attr_path, system } => self.others.add(system, attr_path),
+            Found::OtherSystem { system, attributes } => self.others.add_all(system, attributes),
             Found::Passing => self.lasting = None,
-            Found::Warning(message) => {
-                if !self.warnings.contains(&message) && self.warnings.len() < WARNINGS_MAX {
-                    self.remember(&Line::Warning {
-                        message: message.clone(),
-                    });
-                }
-                self.warn(message);
-            }
+            Found::Warning(message) => self.hear(message, Source::Attribute),
+            Found::LoadWarning(message) => self.hear(message, Source::Once),
             Found::Text(text) => self.text(text),
-            Found::Progress { known, finished } => self.event(Event::Progress { known, finished }),
+            Found::Progress {
+                known,
+                finished,
+                current,
+            } => {
+                // nix-eval-jobs may have found some that Nix does not look for any more.
+                let finished = finished.max(self.progress.finished);
+                self.progress = Progress {
+                    known: Some(known.max(finished)),
+                    finished,
+                    current,
+                };
+            }
+            Found::Took {
+                attr_path,
+                time,
+                bytes,
+            } => {
+                self.meter.took(&attr_path, time, bytes);
+                let attr = attr_path.to_string();
+                self.event(Event::Took { attr, time });
+            }
+            Found::Evaluators(number) => self.meter.run_at_once(number as u64),
+            Found::Memory(memory) => self.meter.had(memory),
         }
         Ok(())
     }
@@ -153,6 +183,10 @@ impl<'s> Assembler<'s> {
             self.flush()?;
         }
         self.hand_over(Duration::ZERO);
+        if self.progress_told.elapsed() >= PROGRESS {
+            self.progress_told = Instant::now();
+            self.event(Event::Progress(self.progress.clone()));
+        }
         Ok(())
     }
 
@@ -240,6 +274,7 @@ impl<'s> Assembler<'s> {
             Ok(false) | Err(_) => return Ok(false),
         }
         self.lasting = None;
+        self.is_replayed = true;
         self.line(Line::Reused { from });
         if let Some(Err(error)) = kept {
             self.warn_of_roots(&error);
@@ -249,9 +284,8 @@ impl<'s> Assembler<'s> {
             match line {
                 Line::Job(job) => jobs.push(job),
                 Line::Warning { message } => self.warn(message),
-                Line::Skipped(skipped) => {
-                    self.skipped.insert(skipped.system, skipped.attributes);
-                }
+                Line::Repeated { message, count } => self.warnings.set_count(&message, count),
+                Line::Skipped(skipped) => self.others.replay(skipped),
                 other => self.line(other),
             }
         }
@@ -265,11 +299,8 @@ impl<'s> Assembler<'s> {
         let Some(mut lines) = self.lasting.take() else {
             return Ok(None);
         };
-        let skipped = self.skipped.iter().map(|(system, attributes)| Skipped {
-            system: system.clone(),
-            attributes: *attributes,
-        });
-        lines.extend(skipped.map(Line::Skipped));
+        lines.extend(self.others.skipped().map(Line::Skipped));
+        lines.extend(self.warnings.repeated());
         Ok(Some(lines))
     }
 
@@ -277,20 +308,35 @@ impl<'s> Assembler<'s> {
     pub(super) fn finish(mut self) -> Result<Summary, Error> {
         self.flush()?;
         self.hand_over_all()?;
-        let skipped = std::mem::take(&mut self.skipped);
         if self.summary.jobs == 0 && self.summary.failed == 0 {
-            self.warn(nothing_found(&skipped));
+            let message = self.others.nothing_found();
+            self.warn(message);
         }
-        for (system, attributes) in skipped {
-            self.line(Line::Skipped(Skipped { system, attributes }));
+        let skipped: Vec<Line> = self.others.skipped().map(Line::Skipped).collect();
+        for line in skipped {
+            self.line(line);
         }
-        if self.more_warnings > 0 {
-            let message = format!("{} more warnings are left out", self.more_warnings);
+        if let Some(message) = self.warnings.more() {
             self.line(Line::Warning { message });
         }
+        self.end();
         let Summary { jobs, failed, .. } = self.summary;
         self.line(Line::Done { jobs, failed });
         Ok(self.summary)
+    }
+
+    /// Tells what is of interest however it ends.
+    pub(super) fn end(&mut self) {
+        for text in self.words.end() {
+            self.event(Event::Text(text));
+        }
+        for line in self.warnings.repeated() {
+            self.line(line);
+        }
+        if !self.is_replayed {
+            let statistics = self.meter.statistics();
+            self.line(Line::Statistics(statistics));
+        }
     }
 
     fn event(&mut self, event: Event) {
@@ -300,15 +346,8 @@ impl<'s> Assembler<'s> {
     }
 
     fn text(&mut self, text: String) {
-        if text.len() <= self.text_left {
-            self.text_left -= text.len();
+        if let Some(text) = self.words.take(text) {
             self.event(Event::Text(text));
-        } else if self.text_left > 0 {
-            self.text_left = 0;
-            self.event(Event::Text(format!(
-                "[… more than {} MiB of output; the rest is left out …]",
-                TEXT_MAX >> 20
-            )));
         }
     }
 
@@ -348,15 +387,4 @@ fn line(found: FoundJob, added: Added) -> Job {
         needs: added.needs,
         needed_by: added.needed_by,
     }
-}
-
-fn nothing_found(skipped: &BTreeMap<String, Option<u64>>) -> String {
-    if skipped.is_empty() {
-        return "there is nothing to build: the attribute is empty".to_owned();
-    }
-    let systems: Vec<String> = skipped.keys().map(|system| format!("`{system}`")).collect();
-    format!(
-        "there is nothing to build for the systems asked for; the flake has {}",
-        systems.join(", ")
-    )
 }

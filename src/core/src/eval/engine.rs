@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use super::eval_jobs::{self, JobsCommand};
 use super::flake::Flake;
-use super::found::Outlet;
+use super::found::{Found, Outlet};
 use super::repl::{self, Setup};
 use super::sandbox::Sandbox;
 use super::walk::{Known, Selection};
@@ -140,6 +140,7 @@ impl Engine for EvalJobsEngine {
         let mut selection = self.nix.selection();
         let mut opened = repl::open(&self.nix.setup, outlet)?;
         let mut known = Known::default();
+        outlet.send(Found::Evaluators(self.nix.workers));
         eval_jobs::evaluate(
             &self.command,
             opened.names(),

@@ -1,7 +1,9 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
+use std::time::Duration;
 
+use super::event::Current;
 use crate::nix::{AttrPath, DrvPath, StorePath, System};
 use crate::process::stop_requested;
 
@@ -12,7 +14,9 @@ pub(super) enum Found {
     Job(FoundJob),
     /// An attribute that does not evaluate, or is nothing that can be built.
     Failed { attr_path: AttrPath, error: String },
-    /// Attributes of a system that nobody asked for; `None` if their number is not known.
+    /// A derivation for a system that nobody asked for.
+    Unwanted { attr_path: AttrPath, system: String },
+    /// All attributes of a system that nobody asked for; `None` if their number is not known.
     OtherSystem {
         system: String,
         attributes: Option<u64>,
@@ -21,10 +25,27 @@ pub(super) enum Found {
     Passing,
     /// The evaluator warns.
     Warning(String),
+    /// The evaluator warns while it loads the flake, as every other will.
+    LoadWarning(String),
     /// The evaluator says something else.
     Text(String),
     /// How far the engine is.
-    Progress { known: u64, finished: u64 },
+    Progress {
+        known: u64,
+        finished: u64,
+        current: Vec<Current>,
+    },
+    /// What an attribute, or a set of them, has cost.
+    Took {
+        attr_path: AttrPath,
+        time: Duration,
+        /// What was allocated, if the engine tells.
+        bytes: Option<u64>,
+    },
+    /// So many evaluators run now.
+    Evaluators(usize),
+    /// The most memory that an evaluator had so far, in MiB.
+    Memory(u64),
 }
 
 /// An attribute that is a derivation, before anything was looked up in the store.

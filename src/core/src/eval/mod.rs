@@ -16,6 +16,8 @@ mod found;
 mod gc_roots;
 mod lines;
 mod log;
+mod meter;
+mod others;
 mod remember;
 mod repl;
 mod request;
@@ -25,9 +27,11 @@ mod status;
 mod text;
 mod tools;
 mod walk;
+mod warnings;
+mod words;
 
 pub use attribute::parse_attribute;
-pub use event::{Event, Summary};
+pub use event::{Current, Event, Progress, Summary};
 pub use request::{
     EngineChoice, Isolation, Limits, Memory, Request, SandboxChoice, Source, host_system,
 };

@@ -43,7 +43,10 @@ pub fn run(
     {
         return assembler.finish();
     }
-    evaluate(engine.as_ref(), &mut assembler, deadline)?;
+    if let Err(error) = evaluate(engine.as_ref(), &mut assembler, deadline) {
+        assembler.end();
+        return Err(error);
+    }
     if let Some(memory) = &memory
         && let Some(lines) = assembler.take_lasting()?
         && let Err(error) = memory.remember(&lines)

@@ -69,10 +69,15 @@ fn cut(text: &str) -> String {
     if text.len() <= ERROR_MAX {
         return text.to_owned();
     }
-    let (head, _) = text.split_at(boundary(text, ERROR_MAX - ERROR_TAIL));
+    let head = first(text, ERROR_MAX - ERROR_TAIL);
     let tail = last(text, ERROR_TAIL);
     let left_out = text.len() - head.len() - tail.len();
     format!("{head}\n[… {left_out} bytes left out …]\n{tail}")
+}
+
+/// At most `limit` bytes from the beginning of `text`.
+pub(super) fn first(text: &str, limit: usize) -> &str {
+    text.split_at(boundary(text, limit)).0
 }
 
 /// At most about `limit` bytes from the end of `text`.

@@ -22,6 +22,9 @@ use crate::nix::{AttrPath, DrvPath, StorePath, System};
 /// Version of the format, in every [`Start`] line.
 pub const VERSION: u32 = 1;
 
+/// How many attributes [`Skipped::attr_paths`] lists at most.
+pub const LISTED_MAX: usize = 1000;
+
 /// One machine line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase")]
@@ -39,12 +42,21 @@ pub enum Line {
         /// For people, without trailing newline.
         message: String,
     },
+    /// A [`Line::Warning`] that was said more than once. Comes near the end.
+    Repeated {
+        /// That warning's message.
+        message: String,
+        /// How often it was said in all.
+        count: u64,
+    },
     /// An attribute that is a derivation of a wanted system.
     Job(Job),
     /// An attribute that could not be evaluated. The evaluation of the others goes on.
     Failed(Failed),
     /// Attributes that exist but are not for this instance (another system).
     Skipped(Skipped),
+    /// What the evaluation has cost; the last line but one.
+    Statistics(Statistics),
     /// Last line of an evaluation that went to its end, whatever its attributes did.
     Done {
         /// Number of [`Line::Job`] lines printed.
@@ -147,6 +159,50 @@ pub struct Skipped {
     /// How many there are, where that can be told without evaluating them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attributes: Option<u64>,
+    /// Those that were looked at one by one, because only their derivation says for which system
+    /// they are. Not more than [`LISTED_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attr_paths: Vec<AttrPath>,
+}
+
+/// What an evaluation has cost.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Statistics {
+    /// Wall time in seconds.
+    pub seconds: f64,
+    /// How many evaluators ran at once, at most.
+    pub evaluators: u64,
+    /// The most memory that one of them had, in MiB, where that can be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<u64>,
+    /// The attributes that took longest, the longest first. Sets take time of their own.
+    #[serde(default)]
+    pub slowest: Vec<Slow>,
+    /// The attributes for which most was allocated, the largest first; none if the evaluator does
+    /// not tell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub largest: Vec<Large>,
+}
+
+/// An attribute that took long.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Slow {
+    /// Its path for people.
+    pub attr: String,
+    /// Wall time in seconds.
+    pub seconds: f64,
+}
+
+/// An attribute for which much was allocated.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Large {
+    /// Its path for people.
+    pub attr: String,
+    /// What was allocated, whether it was freed again or not.
+    pub bytes: u64,
 }
 
 /// What became of one build.

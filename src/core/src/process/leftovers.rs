@@ -31,6 +31,13 @@ impl Leftovers {
         Self(found)
     }
 
+    /// The numbers that they have, or had.
+    pub fn ids(&self) -> impl Iterator<Item = u32> {
+        self.0
+            .iter()
+            .filter_map(|process| u32::try_from(process.pid).ok())
+    }
+
     /// The child of the only child of process `root`.
     pub(super) fn grandchild(root: u32) -> Option<u32> {
         let root = i32::try_from(root).ok()?;

@@ -6,6 +6,7 @@ mod child;
 mod command;
 mod environment;
 mod leftovers;
+mod memory;
 mod spawner;
 mod stop;
 
@@ -13,4 +14,5 @@ pub use child::{Captured, Child, Stream, capture, describe_exit};
 pub use command::{CommandSpec, quoted};
 pub use environment::environment;
 pub use leftovers::Leftovers;
+pub use memory::{memory_at_most, memory_now};
 pub use stop::{stop_requested, watch_stop_signals};

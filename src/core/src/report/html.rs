@@ -1,7 +1,9 @@
 use std::fmt::Write as _;
 
+use crate::machine_line::Statistics;
 use crate::run::{Attribute, Finding, Outcome, Run};
 
+use super::statistics::{costliest, costs};
 use super::text::{bad, short, shortened, verdict};
 
 /// Rows of one list. A page with more is of no use to a person and slow in a browser; the rest is
@@ -31,7 +33,8 @@ pub fn html(run: &Run) -> String {
         true,
         &with(run, |outcome| *outcome == Outcome::Cancelled),
     );
-    notes(&mut page, "Warnings", run.warnings());
+    let warnings: Vec<String> = run.warnings().iter().map(ToString::to_string).collect();
+    notes(&mut page, "Warnings", &warnings);
     list(
         &mut page,
         "Built",
@@ -53,6 +56,9 @@ pub fn html(run: &Run) -> String {
         })
         .collect();
     notes(&mut page, "Not for this instance", &skipped);
+    if let Some(statistics) = run.statistics() {
+        costs_of(&mut page, statistics);
+    }
     page
 }
 
@@ -121,6 +127,24 @@ fn row(page: &mut String, attribute: &Attribute) {
         );
     }
     page.push_str("</td></tr>");
+}
+
+fn costs_of(page: &mut String, statistics: &Statistics) {
+    let title = costs(statistics);
+    let _ = write!(
+        page,
+        "<details><summary>{}</summary><table class=\"nix-run\">",
+        escape(&title)
+    );
+    for (cost, attr) in costliest(statistics) {
+        let _ = write!(
+            page,
+            "<tr><td>{}</td><td>{}</td></tr>",
+            escape(attr),
+            escape(&cost)
+        );
+    }
+    page.push_str("</table></details>");
 }
 
 fn notes(page: &mut String, title: &str, notes: &[String]) {

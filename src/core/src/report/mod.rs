@@ -2,8 +2,10 @@
 
 mod html;
 mod reuse;
+mod statistics;
 mod text;
 
 pub use html::{escape, html};
 pub use reuse::{Reuse, reuse};
+pub use statistics::{costliest, costs};
 pub use text::{short, text};

@@ -9,12 +9,13 @@ mod job;
 mod tests;
 
 use std::collections::HashMap;
+use std::fmt;
 
 pub use job::{Attribute, Finding, Outcome, Tally};
 
 use crate::graph::{Graph, NodeId, State, Verdict};
 use crate::machine_line::{
-    BuildResult, CacheStatus, Decoder, Failed, Job, Line, ProtocolError, Skipped, Start,
+    BuildResult, CacheStatus, Decoder, Failed, Job, Line, ProtocolError, Skipped, Start, Statistics,
 };
 use crate::nix::DrvPath;
 
@@ -36,11 +37,30 @@ pub struct Run {
     /// Set if an earlier evaluation is used again; has what that was called, if anything.
     reused: Option<String>,
     skipped: Vec<Skipped>,
-    warnings: Vec<String>,
+    warnings: Vec<Warning>,
+    statistics: Option<Statistics>,
     /// Why the evaluation as a whole did not work.
     fatal: Option<Fatal>,
     evaluated: bool,
     cancelled: bool,
+}
+
+/// A warning of an evaluation. Displays with how often it was said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// For people.
+    pub message: String,
+    /// How often it was said.
+    pub count: u64,
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.count {
+            1 => write!(formatter, "{}", self.message),
+            count => write!(formatter, "{} (× {count})", self.message),
+        }
+    }
 }
 
 /// Why an evaluation as a whole did not work.
@@ -69,6 +89,8 @@ impl Run {
             Line::Start(start) => self.start = Some(start),
             Line::Reused { from } => self.reused = Some(from.unwrap_or_default()),
             Line::Warning { message } => self.warn(message),
+            Line::Repeated { message, count } => self.count_warning(&message, count),
+            Line::Statistics(statistics) => self.statistics = Some(statistics),
             Line::Job(job) => self.add_job(job),
             Line::Failed(failed) => self.add_failed(failed),
             Line::Skipped(skipped) => self.skipped.push(skipped),
@@ -120,8 +142,16 @@ impl Run {
     }
 
     fn warn(&mut self, message: String) {
-        if self.warnings.len() < WARNINGS_MAX && !self.warnings.contains(&message) {
-            self.warnings.push(message);
+        let mut known = self.warnings.iter();
+        if self.warnings.len() < WARNINGS_MAX && known.all(|known| known.message != message) {
+            self.warnings.push(Warning { message, count: 1 });
+        }
+    }
+
+    fn count_warning(&mut self, message: &str, count: u64) {
+        let mut known = self.warnings.iter_mut();
+        if let Some(known) = known.find(|known| known.message == message) {
+            known.count = count;
         }
     }
 
@@ -274,8 +304,13 @@ impl Run {
     }
 
     /// Distinct warnings of the evaluation.
-    pub fn warnings(&self) -> &[String] {
+    pub fn warnings(&self) -> &[Warning] {
         &self.warnings
+    }
+
+    /// What the evaluation has cost, if it was done and the agent tells.
+    pub fn statistics(&self) -> Option<&Statistics> {
+        self.statistics.as_ref()
     }
 
     /// Why the evaluation as a whole did not work, if it did not.

@@ -1,6 +1,7 @@
 use insta::assert_snapshot;
 
 use super::*;
+use crate::machine_line::Slow;
 use crate::nix::AttrPath;
 use crate::report;
 
@@ -54,9 +55,28 @@ fn a_mixed_run_is_summed_up_failures_first() {
         Line::Warning {
             message: "`flake_dir` is no string".to_owned(),
         },
+        Line::Repeated {
+            message: "`flake_dir` is no string".to_owned(),
+            count: 17,
+        },
+        Line::Repeated {
+            message: "never told".to_owned(),
+            count: 2,
+        },
+        Line::Statistics(Statistics {
+            seconds: 2.0,
+            evaluators: 1,
+            memory: None,
+            slowest: vec![Slow {
+                attr: "slow<i>".to_owned(),
+                seconds: 1.5,
+            }],
+            largest: Vec::new(),
+        }),
         Line::Skipped(Skipped {
             system: "aarch64-linux".to_owned(),
             attributes: Some(3),
+            attr_paths: Vec::new(),
         }),
         done(),
     ]);
@@ -78,7 +98,7 @@ fn a_mixed_run_is_summed_up_failures_first() {
         error: boom & <b>bust</b>
     ✗ c was not built
         it needs b<script>, which failed
-    ⚠ `flake_dir` is no string
+    ⚠ `flake_dir` is no string (× 17)
     · 3 attributes of aarch64-linux are not for this instance
     ✗ 1 failed to evaluate, 1 failed, 1 with a failed dependency, 1 built, 1 already there
     ");
@@ -87,6 +107,12 @@ fn a_mixed_run_is_summed_up_failures_first() {
         !page.contains("<script>") && !page.contains("<b>"),
         "{page}"
     );
+    assert!(
+        page.contains("<summary>evaluated in 2.0 s by 1 evaluator</summary>")
+            && page.contains("<td>slow&lt;i&gt;</td><td>1.500 s</td>"),
+        "{page}"
+    );
+    assert!(page.contains("no string (× 17)</li>"), "{page}");
     assert!(
         page.contains("<a href=\"http://ci/#/builders/7/builds/1\">a</a>"),
         "{page}"

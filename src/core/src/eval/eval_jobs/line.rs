@@ -2,6 +2,7 @@
 //! attribute, and unknown ones are passed over.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -25,6 +26,8 @@ struct Wire {
     outputs: Option<BTreeMap<String, Option<String>>>,
     warnings: Option<Vec<String>>,
     traces: Option<Vec<String>>,
+    /// Of no weight, so that a form that is not known yet spoils nothing.
+    stats: Option<serde_json::Value>,
 }
 
 /// What one line says.
@@ -54,10 +57,21 @@ pub(super) fn parse(
     let traces = texts(&wire.traces).into_iter();
     let traces = traces.map(|text| Found::Text(clean(&text)));
     let mut found: Vec<Found> = warnings.chain(traces).collect();
+    found.extend(wire.stats.as_ref().and_then(|stats| took(&path, stats)));
     found.push(result(wire, path.clone(), selection));
     Ok(JobsLine {
         attr_path: path,
         found,
+    })
+}
+
+/// What the attribute has cost, which versions from 2.35.3 on tell.
+fn took(path: &AttrPath, stats: &serde_json::Value) -> Option<Found> {
+    let milliseconds = stats.get("wallMs")?.as_f64()?;
+    Some(Found::Took {
+        attr_path: path.clone(),
+        time: Duration::try_from_secs_f64(milliseconds / 1000.0).ok()?,
+        bytes: stats.get("allocBytes").and_then(serde_json::Value::as_u64),
     })
 }
 
@@ -70,9 +84,9 @@ fn result(wire: Wire, attr_path: AttrPath, selection: &Selection) -> Found {
     }
     match job(wire, attr_path.clone()) {
         Ok(job) if selection.wants(&job.system) => Found::Job(job),
-        Ok(job) => Found::OtherSystem {
+        Ok(job) => Found::Unwanted {
+            attr_path,
             system: job.system.to_string(),
-            attributes: Some(1),
         },
         Err(problem) => Found::Failed {
             error: format!("`{attr_path}` is no derivation that can be built: {problem}"),
@@ -161,15 +175,29 @@ mod tests {
 
         let newer = format!(
             r#"{{"attr":"a","attrPath":["a"],"drvPath":"{drv}","system":"x86_64-linux","outputs":{{"out":null}},
-                "warnings":["w"],"traces":["t"],"stats":{{"wallMs":1}},"constituents":[],"new":7}}"#
+                "warnings":["w"],"traces":["t"],"stats":{{"wallMs":1.5,"allocBytes":4096}},"constituents":[],"new":7}}"#
         );
         let found = found(&newer);
         assert_eq!(found[0], Found::Warning("w".to_owned()));
         assert_eq!(found[1], Found::Text("t".to_owned()));
-        let Found::Job(job) = &found[2] else {
+        let took = Found::Took {
+            attr_path: AttrPath::new(["p", "a"]),
+            time: Duration::from_micros(1500),
+            bytes: Some(4096),
+        };
+        assert_eq!(found[2], took);
+        let Found::Job(job) = &found[3] else {
             panic!();
         };
         assert_eq!(job.outputs["out"], None);
+    }
+
+    #[test]
+    fn odd_statistics_are_passed_over() {
+        for stats in ["null", "7", "{}", r#"{"wallMs":"1"}"#, r#"{"wallMs":-1}"#] {
+            let line = format!(r#"{{"attr":"a","error":"boom","stats":{stats}}}"#);
+            assert_eq!(found(&line).len(), 1, "{line}");
+        }
     }
 
     #[test]
@@ -178,9 +206,9 @@ mod tests {
         let line = format!(r#"{{"attrPath":["a"],"drvPath":"{drv}","system":"aarch64-linux"}}"#);
         assert_eq!(
             found(&line),
-            [Found::OtherSystem {
+            [Found::Unwanted {
+                attr_path: AttrPath::new(["p", "a"]),
                 system: "aarch64-linux".to_owned(),
-                attributes: Some(1)
             }]
         );
     }

@@ -10,7 +10,7 @@ use super::super::walk::{Known, Selection};
 use super::line;
 use crate::error::Error;
 use crate::nix::AttrPath;
-use crate::process::{Child, CommandSpec, Leftovers, Stream, describe_exit};
+use crate::process::{Child, CommandSpec, Leftovers, Stream, describe_exit, memory_at_most};
 
 /// Longest line of results read; those with long lists of dependencies have megabytes.
 const LINE_MAX: usize = 64 << 20;
@@ -178,6 +178,8 @@ impl Run {
                     break;
                 }
                 self.leftovers = Leftovers::below(self.child.id());
+                let memory = self.leftovers.ids().filter_map(memory_at_most).max();
+                outlet.send(Found::Memory(memory.unwrap_or_default()));
             }
         }
         let is_lasting = !(self.is_active && self.has_failures);

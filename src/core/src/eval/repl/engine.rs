@@ -93,21 +93,27 @@ impl Opened<'_> {
         queue.add(&self.root, selection.members(&self.root));
         let (setup, outlet) = (self.setup, &self.outlet);
         let result = thread::scope(|scope| {
-            let start = |session| {
+            let start = |session, number| {
                 let worker = Worker {
                     setup,
                     selection,
                     queue: &queue,
                     outlet: outlet.clone(),
                     session,
+                    number,
                 };
+                outlet.send(Found::Evaluators(number + 1));
                 scope.spawn(move || worker.run())
             };
-            let mut handles = vec![start(self.session.take())];
+            let mut handles = vec![start(self.session.take(), 0)];
             let (mut since, mut before) = (Instant::now(), 0);
             while !queue.is_done_within(TICK) {
                 let (known, finished) = queue.progress();
-                tell_progress(known, finished, outlet);
+                outlet.send(Found::Progress {
+                    known: known as u64,
+                    finished: finished as u64,
+                    current: queue.current(),
+                });
                 if known > ATTRIBUTES_MAX {
                     queue.close();
                 }
@@ -116,7 +122,7 @@ impl Opened<'_> {
                 let work = since.elapsed() * u32::try_from(handles.len()).unwrap_or(u32::MAX);
                 let pace = work / u32::try_from(finished - before).unwrap_or(u32::MAX).max(1);
                 if pace > PACE && handles.len() < workers && queue.has_waiting() {
-                    handles.push(start(None));
+                    handles.push(start(None, handles.len()));
                     (since, before) = (Instant::now(), finished);
                 }
             }
@@ -179,11 +185,4 @@ impl Opened<'_> {
         }
         number
     }
-}
-
-fn tell_progress(known: usize, finished: usize, outlet: &Outlet<'_>) {
-    outlet.send(Found::Progress {
-        known: known as u64,
-        finished: finished as u64,
-    });
 }

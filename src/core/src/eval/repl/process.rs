@@ -11,7 +11,7 @@ use super::reply::{self, Reply};
 use super::request;
 use crate::error::Error;
 use crate::nix::{AttrPath, System};
-use crate::process::{Child, CommandSpec, Stream};
+use crate::process::{Child, CommandSpec, Stream, memory_at_most, memory_now};
 
 /// Longest line read. The names of a set with 100,000 members fit.
 const LINE_MAX: usize = 64 << 20;
@@ -97,13 +97,12 @@ impl Repl {
 
     /// Memory that the process occupies, in MiB, where the system tells.
     pub(super) fn memory(&mut self) -> Option<u64> {
-        let id = self.child.worker_id()?;
-        let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
-        let resident = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))?;
-        let kibibytes: u64 = resident.split_ascii_whitespace().next()?.parse().ok()?;
-        Some(kibibytes >> 10)
+        memory_now(self.child.worker_id()?)
+    }
+
+    /// The most memory that the process has occupied so far, in MiB, where the system tells.
+    pub(super) fn most_memory(&mut self) -> Option<u64> {
+        memory_at_most(self.child.worker_id()?)
     }
 
     /// How the process ended, after it closed its stderr.

@@ -1,9 +1,11 @@
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::super::event;
 use super::super::walk::Set;
 
 /// Attributes that are waiting to be evaluated, shared by all workers.
@@ -13,6 +15,16 @@ pub(super) struct Queue {
     changed: Condvar,
     known: AtomicUsize,
     finished: AtomicUsize,
+    /// What each worker works on.
+    current: Mutex<BTreeMap<usize, Current>>,
+}
+
+/// A member of a set that is being evaluated.
+#[derive(Debug)]
+struct Current {
+    set: Arc<Set>,
+    index: usize,
+    since: Instant,
 }
 
 /// Members of one set that are evaluated together.
@@ -124,6 +136,40 @@ impl Queue {
         (self.known.load(Ordering::Relaxed), finished)
     }
 
+    /// Worker `number` begins with a member of `set`.
+    pub(super) fn begin(&self, number: usize, set: &Arc<Set>, index: usize) {
+        let current = Current {
+            set: Arc::clone(set),
+            index,
+            since: Instant::now(),
+        };
+        self.lock_current().insert(number, current);
+    }
+
+    /// Worker `number` does nothing.
+    pub(super) fn idle(&self, number: usize) {
+        self.lock_current().remove(&number);
+    }
+
+    /// What is being evaluated, and for how long, longest first.
+    pub(super) fn current(&self) -> Vec<event::Current> {
+        let current = self.lock_current();
+        let named = current.values().filter_map(|current| {
+            let name = current.set.names.get(current.index)?;
+            Some(event::Current {
+                attr_path: current.set.path.child(name),
+                time: current.since.elapsed(),
+            })
+        });
+        let mut named: Vec<event::Current> = named.collect();
+        named.sort_by_key(|current| Reverse(current.time));
+        named
+    }
+
+    fn lock_current(&self) -> MutexGuard<'_, BTreeMap<usize, Current>> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // Every change is complete before the lock is released.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -172,6 +218,28 @@ mod tests {
             queue.done();
             assert_eq!(waiting.join().unwrap(), Some(7..9));
         });
+    }
+
+    #[test]
+    fn it_tells_what_is_being_evaluated() {
+        let queue = Queue::default();
+        let set = Arc::new(Set {
+            names: ["a", "b"].map(str::to_owned).to_vec(),
+            ..(*set()).clone()
+        });
+        queue.begin(0, &set, 0);
+        queue.begin(1, &set, 1);
+        // A worker that has finished the last member of its task.
+        queue.begin(2, &set, 2);
+        let names = |queue: &Queue| {
+            let current = queue.current().into_iter();
+            let mut names: Vec<String> = current.map(|it| it.attr_path.to_string()).collect();
+            names.sort_unstable();
+            names
+        };
+        assert_eq!(names(&queue), ["s.a", "s.b"]);
+        queue.idle(0);
+        assert_eq!(names(&queue), ["s.b"]);
     }
 
     #[test]

@@ -36,6 +36,8 @@ pub(super) struct Session<'a> {
     is_active: bool,
     /// Memory when last looked at, in MiB.
     memory: u64,
+    /// The most that was told, in MiB.
+    told_memory: u64,
     /// Whether nothing of weight was evaluated in this process before.
     pub(super) is_fresh: bool,
 }
@@ -101,6 +103,7 @@ impl<'a> Session<'a> {
             is_costly: false,
             is_active: false,
             memory: 0,
+            told_memory: 0,
             is_fresh: true,
         };
         let end = session.listen(0, None, &mut |_, _| {});
@@ -184,8 +187,18 @@ impl<'a> Session<'a> {
         self.passed_on = PassedOn::Nothing;
     }
 
+    /// Tells how much memory the process had at most.
+    pub(super) fn tell_memory(&mut self) {
+        let most = self.repl.most_memory().unwrap_or_default();
+        if most > self.told_memory {
+            self.told_memory = most;
+            self.outlet.send(Found::Memory(most));
+        }
+    }
+
     /// Ends the process at once.
     pub(super) fn kill(mut self) {
+        self.tell_memory();
         self.repl.end(true);
     }
 
@@ -226,6 +239,7 @@ impl<'a> Session<'a> {
             if now >= next_look {
                 next_look = now + POLL;
                 if let Some(end) = self.over(limit.map(|limit| since + limit), now) {
+                    self.tell_memory();
                     self.repl.end(matches!(end, End::TooLarge(_)));
                     return end;
                 }
@@ -268,6 +282,9 @@ impl<'a> Session<'a> {
                     self.is_costly = true;
                     self.pass_on(Found::Text(text));
                 }
+            }
+            LogLine::Warning(text) if self.passed_on == PassedOn::AllButNotices => {
+                self.pass_on(Found::LoadWarning(text));
             }
             LogLine::Warning(text) => self.pass_on(Found::Warning(text)),
             LogLine::Text(text) => {

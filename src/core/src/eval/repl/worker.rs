@@ -27,6 +27,8 @@ pub(super) struct Worker<'a, 'w> {
     pub(super) queue: &'w Queue,
     pub(super) outlet: Outlet<'a>,
     pub(super) session: Option<Session<'a>>,
+    /// Among the workers of this evaluation.
+    pub(super) number: usize,
 }
 
 impl<'a> Worker<'a, '_> {
@@ -46,8 +48,12 @@ impl<'a> Worker<'a, '_> {
             if result.is_err() || self.outlet.is_stopped() {
                 self.queue.close();
             }
+            self.queue.idle(self.number);
             self.queue.done();
             result?;
+        }
+        if let Some(session) = &mut self.session {
+            session.tell_memory();
         }
         Ok(self.session)
     }
@@ -57,6 +63,8 @@ impl<'a> Worker<'a, '_> {
         let set = Arc::clone(&task.set);
         let Range { start, end } = task.members.clone();
         let mut next = start;
+        let mut since = Instant::now();
+        self.queue.begin(self.number, &set, next);
         let limit = self.setup.limits.attribute;
         let how = session.members(
             &set.position,
@@ -66,8 +74,10 @@ impl<'a> Worker<'a, '_> {
             &mut |index, item| {
                 // Anything else would be a mistake of ours; the attribute then counts as failed.
                 if index == next {
+                    self.took(&set, index, &mut since);
                     self.found(&set, index, item);
                     next += 1;
+                    self.queue.begin(self.number, &set, next);
                 }
             },
         );
@@ -89,8 +99,19 @@ impl<'a> Worker<'a, '_> {
             });
             return Ok(());
         }
+        self.took(&set, next, &mut since);
         self.failed(&set, next, &how, session);
         Ok(())
+    }
+
+    /// Member `index` of `set` is done, which was begun at `since`.
+    fn took(&self, set: &Set, index: usize, since: &mut Instant) {
+        let now = Instant::now();
+        self.outlet.send(Found::Took {
+            attr_path: member(set, index),
+            time: now - std::mem::replace(since, now),
+            bytes: None,
+        });
     }
 
     /// The running evaluator, or a new one where that would not do.
@@ -140,9 +161,9 @@ impl<'a> Worker<'a, '_> {
                 system,
                 drv_path,
             } => derivation(path, name, system, drv_path, self.selection),
-            Item::OtherSystem(system) => Found::OtherSystem {
+            Item::OtherSystem(system) => Found::Unwanted {
+                attr_path: path,
                 system,
-                attributes: Some(1),
             },
             Item::Set(names) => match walk::depth_error(&path) {
                 None => return self.look_into(set, index, path, names),
@@ -200,9 +221,9 @@ fn derivation(
     let system = match System::try_from(system) {
         Ok(system) if selection.wants(&system) => system,
         Ok(system) => {
-            return Found::OtherSystem {
+            return Found::Unwanted {
+                attr_path,
                 system: system.to_string(),
-                attributes: Some(1),
             };
         }
         Err(error) => return not_buildable(attr_path, &error.to_string()),
