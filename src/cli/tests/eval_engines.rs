@@ -59,9 +59,19 @@ fn whatever_happens_to_nix_eval_jobs_nothing_is_lost() {
         ("half", "nix-eval-jobs printed a line that is no result"),
         ("fails", "nix-eval-jobs ended with exit status 1"),
         ("killed", "nix-eval-jobs ended with signal 9 (SIGKILL)"),
-        ("silent", "nix-eval-jobs gave no result for 2 s"),
+        (
+            "half-killed",
+            "nix-eval-jobs printed a line that is no result",
+        ),
+        ("long", "nix-eval-jobs printed a line that is no result"),
+        ("invalid", "nix-eval-jobs printed a line that is no result"),
+        (
+            "silent",
+            "nix-eval-jobs gave no result for 2 s, which is `eval_attribute_timeout`",
+        ),
     ] {
-        let evaluated = checkout.evaluate_with_fake(mode, &["--attribute-timeout", "2"]);
+        let limit = if mode == "silent" { "2" } else { "60" };
+        let evaluated = checkout.evaluate_with_fake(mode, &["--attribute-timeout", limit]);
         evaluated.assert_complete();
         assert_eq!(results(&evaluated), expected, "{mode}");
         let warnings = evaluated.warnings();

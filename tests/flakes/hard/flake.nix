@@ -27,6 +27,26 @@
       large = builtins.seq (builtins.length large) (mk "large");
       z = mk "z";
     };
+    # Some seconds.
+    slow = system {
+      slow = builtins.seq (builtins.foldl' (sum: _: sum + spin 5000) 0 (numbers 1500)) (mk "slow");
+      z = mk "z";
+    };
+    huge = system {
+      a = mk "a";
+      # A list of 20 GB, and what is in it.
+      huge = builtins.seq (builtins.length (numbers 2600000000)) (mk "huge");
+      z = mk "z";
+    };
+    talkative = system {
+      a = mk "a";
+      talkative = builtins.seq
+        (builtins.foldl' (_: n: builtins.foldl' (_: builtins.trace "line ${toString n}") 0 (numbers 5000))
+          0 (numbers 1000000))
+        (mk "talkative");
+      z = mk "z";
+    };
+    stuck = builtins.seq endless { };
     ci."a.b" = system { a = mk "a"; };
   };
 }

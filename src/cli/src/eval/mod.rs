@@ -63,6 +63,9 @@ pub(crate) struct Arguments {
     /// Longest time for one attribute
     #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().attribute.as_secs())]
     attribute_timeout: u64,
+    /// Longest time an evaluator may say nothing, also while it loads the flake
+    #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().silence.as_secs())]
+    max_silent: u64,
     /// Let errors have their whole stack trace
     #[arg(long)]
     show_trace: bool,
@@ -160,6 +163,7 @@ impl Arguments {
             memory: self.max_memory,
             total: self.timeout.map(Duration::from_secs),
             attribute: Duration::from_secs(self.attribute_timeout),
+            silence: Duration::from_secs(self.max_silent),
         };
         request.isolation = self.isolation.isolation();
         request.show_trace = self.show_trace;

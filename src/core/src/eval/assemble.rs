@@ -110,6 +110,11 @@ impl<'s> Assembler<'s> {
         }
     }
 
+    /// How far the engine is, as it last said.
+    pub(super) fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
     pub(super) fn take(&mut self, found: Found) -> Result<(), Error> {
         match found {
             Found::Job(job) => {

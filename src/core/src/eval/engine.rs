@@ -185,7 +185,8 @@ fn jobs_command(
         base: sandbox.command(with_import(base, request).args(flake.options.iter().cloned())),
         reference: flake.reference.clone(),
         root: request.attribute.clone(),
-        silence: request.limits.attribute,
+        attribute: request.limits.attribute,
+        silence: request.limits.silence,
     }
 }
 

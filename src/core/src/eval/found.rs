@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use super::event::Current;
@@ -62,17 +62,17 @@ pub(super) struct FoundJob {
 /// Where engines put what they find; every thread has its own clone.
 #[derive(Debug, Clone)]
 pub(super) struct Outlet<'a> {
-    sender: Sender<Found>,
+    sender: SyncSender<Found>,
     stop: &'a AtomicBool,
 }
 
 impl<'a> Outlet<'a> {
     /// `stop` tells the engine that nobody wants more.
-    pub(super) fn new(sender: Sender<Found>, stop: &'a AtomicBool) -> Self {
+    pub(super) fn new(sender: SyncSender<Found>, stop: &'a AtomicBool) -> Self {
         Self { sender, stop }
     }
 
-    /// Hands over one finding.
+    /// Hands over one finding. Waits while many are waiting to be looked at.
     pub(super) fn send(&self, found: Found) {
         if self.sender.send(found).is_err() {
             self.stop.store(true, Ordering::Relaxed);

@@ -6,6 +6,7 @@
 
 mod assemble;
 mod attribute;
+mod breach;
 mod drv;
 mod edges;
 mod engine;

@@ -124,6 +124,8 @@ pub struct Limits {
     pub total: Option<Duration>,
     /// Time for one attribute.
     pub attribute: Duration,
+    /// Time for which an evaluator may say nothing, also while it loads the flake.
+    pub silence: Duration,
 }
 
 impl Default for Limits {
@@ -133,6 +135,7 @@ impl Default for Limits {
             memory: 4096,
             total: Some(Duration::from_secs(3600)),
             attribute: Duration::from_secs(600),
+            silence: Duration::from_secs(1200),
         }
     }
 }

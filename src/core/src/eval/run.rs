@@ -5,18 +5,21 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::assemble::Assembler;
+use super::breach;
 use super::engine::{self, Engine};
 use super::flake::Flake;
 use super::found::{Found, Outlet};
 use super::remember::Remembering;
 use super::sandbox::Sandbox;
-use super::{Event, Request, Source, Summary};
+use super::{Event, Progress, Request, Source, Summary};
 use crate::error::Error;
 use crate::machine_line::{self, Line, Start};
 use crate::process::stop_requested;
 
 /// How often the wish to stop is looked at at least.
 const POLL: Duration = Duration::from_millis(100);
+/// Findings that may wait. An engine that finds more, or a flake that prints without end, waits.
+const FINDINGS_MAX: usize = 1000;
 
 /// Evaluates what `request` asks for. Every event goes to `sink`; [`ControlFlow::Break`] stops the
 /// evaluation with [`Error::Stopped`], as does a signal ([`stop_requested`]).
@@ -27,7 +30,7 @@ pub fn run(
     request: &Request,
     sink: &mut dyn FnMut(Event) -> ControlFlow<()>,
 ) -> Result<Summary, Error> {
-    let deadline = request.limits.total.map(|limit| Instant::now() + limit);
+    let started = Instant::now();
     let flake = Flake::find(&request.source)?;
     let sandbox = Sandbox::open(request)?;
     let engine = engine::choose(request, &flake, &sandbox)?;
@@ -43,7 +46,11 @@ pub fn run(
     {
         return assembler.finish();
     }
-    if let Err(error) = evaluate(engine.as_ref(), &mut assembler, deadline) {
+    let end = End {
+        started,
+        limit: request.limits.total,
+    };
+    if let Err(error) = evaluate(engine.as_ref(), &mut assembler, end) {
         assembler.end();
         return Err(error);
     }
@@ -56,18 +63,35 @@ pub fn run(
     assembler.finish()
 }
 
+/// When a whole evaluation is over.
+#[derive(Debug, Clone, Copy)]
+struct End {
+    started: Instant,
+    limit: Option<Duration>,
+}
+
+impl End {
+    /// The error of an evaluation that takes too long.
+    fn check(self, progress: &Progress) -> Result<(), Error> {
+        match self.limit {
+            Some(limit) if self.started.elapsed() >= limit => {
+                let (message, hint) = breach::total(limit, progress);
+                let hint = Some(hint);
+                Err(Error::Eval { message, hint })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Evaluates all, to its end.
-fn evaluate(
-    engine: &dyn Engine,
-    assembler: &mut Assembler<'_>,
-    deadline: Option<Instant>,
-) -> Result<(), Error> {
+fn evaluate(engine: &dyn Engine, assembler: &mut Assembler<'_>, end: End) -> Result<(), Error> {
     let stop = AtomicBool::new(false);
-    let (sender, findings) = mpsc::channel();
+    let (sender, findings) = mpsc::sync_channel(FINDINGS_MAX);
     let outlet = Outlet::new(sender, &stop);
     let evaluated = thread::scope(|scope| {
         let evaluation = scope.spawn(move || engine.evaluate(&outlet));
-        let collected = collect(&findings, assembler, deadline);
+        let collected = collect(&findings, assembler, end);
         stop.store(true, Ordering::Relaxed);
         // Nobody listens any more, so the engine cannot wait for anyone.
         drop(findings);
@@ -87,7 +111,7 @@ fn evaluate(
 fn collect(
     findings: &Receiver<Found>,
     assembler: &mut Assembler<'_>,
-    deadline: Option<Instant>,
+    end: End,
 ) -> Result<(), Error> {
     loop {
         match findings.recv_timeout(assembler.patience().min(POLL)) {
@@ -99,12 +123,7 @@ fn collect(
         if assembler.is_unwanted() || stop_requested() {
             return Err(Error::Stopped);
         }
-        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-            return Err(Error::Eval {
-                message: "the evaluation was stopped because it took too long".to_owned(),
-                hint: Some("raise the limit for a whole evaluation (`--timeout`)".to_owned()),
-            });
-        }
+        end.check(assembler.progress())?;
     }
 }
 

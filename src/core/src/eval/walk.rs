@@ -18,6 +18,14 @@ pub(super) struct Set {
     pub(super) names: Vec<String>,
 }
 
+impl Set {
+    /// The path of its member `index`.
+    pub(super) fn member(&self, index: usize) -> AttrPath {
+        let name = self.names.get(index).map_or("", String::as_str);
+        self.path.child(name)
+    }
+}
+
 /// Which attributes are evaluated at all.
 #[derive(Debug, Default)]
 pub(super) struct Selection {

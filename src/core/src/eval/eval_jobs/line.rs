@@ -113,7 +113,9 @@ fn job(wire: Wire, attr_path: AttrPath) -> Result<FoundJob, String> {
 }
 
 fn bad(line: &[u8], reason: &str) -> String {
-    let text = clean(&String::from_utf8_lossy(line));
+    // Of a line with many MB only the beginning is worth the time.
+    let start = line.get(..EXCERPT * 8).unwrap_or(line);
+    let text = clean(&String::from_utf8_lossy(start));
     let excerpt: String = text.chars().take(EXCERPT).collect();
     format!("nix-eval-jobs printed a line that is no result ({reason}): `{excerpt}`")
 }

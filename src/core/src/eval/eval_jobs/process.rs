@@ -34,7 +34,9 @@ pub(in super::super) struct JobsCommand {
     pub(in super::super) reference: String,
     /// The attribute whose children are jobs.
     pub(in super::super) root: AttrPath,
-    /// How long it may say nothing.
+    /// How long it may take for one result.
+    pub(in super::super) attribute: Duration,
+    /// How long it may say nothing at all.
     pub(in super::super) silence: Duration,
 }
 
@@ -91,6 +93,7 @@ fn prefixes(names: &[String], selection: &Selection) -> Vec<AttrPath> {
 struct Run {
     child: Child,
     output: Receiver<Output>,
+    attribute: Duration,
     silence: Duration,
     /// Whether it did more than evaluate. Of which attribute cannot be told.
     is_active: bool,
@@ -123,6 +126,7 @@ impl Run {
         Ok(Self {
             child,
             output,
+            attribute: command.attribute,
             silence: command.silence,
             is_active: false,
             has_failures: false,
@@ -141,10 +145,14 @@ impl Run {
     ) -> (Option<String>, bool) {
         let mut problem = None;
         let mut last = Instant::now();
+        let mut last_word = last;
         let mut next_look = last + LOOK;
         loop {
             let output = self.output.recv_timeout(POLL);
             let is_quiet = output.is_err();
+            if !is_quiet {
+                last_word = Instant::now();
+            }
             match output {
                 Ok(Output::Log(line)) => {
                     self.is_active |= matches!(line, LogLine::Activity(_));
@@ -165,10 +173,8 @@ impl Run {
                 return (None, false);
             }
             let now = Instant::now();
-            if now - last > self.silence {
+            if let Some(problem) = self.over(now - last, now - last_word) {
                 self.child.terminate();
-                let seconds = self.silence.as_secs();
-                let problem = format!("nix-eval-jobs gave no result for {seconds} s");
                 return (Some(problem), false);
             }
             if now >= next_look {
@@ -184,6 +190,23 @@ impl Run {
         }
         let is_lasting = !(self.is_active && self.has_failures);
         (self.end(problem), is_lasting)
+    }
+
+    /// Why it must end, after so much time without a result and without a word.
+    fn over(&self, without_result: Duration, without_word: Duration) -> Option<String> {
+        let (what, limit, setting) = if without_result > self.attribute {
+            let setting = "`eval_attribute_timeout` (`--attribute-timeout`)";
+            ("gave no result", self.attribute, setting)
+        } else if without_word > self.silence {
+            let setting = "`eval_max_silent_time` (`--max-silent`)";
+            ("said nothing", self.silence, setting)
+        } else {
+            return None;
+        };
+        let seconds = limit.as_secs();
+        Some(format!(
+            "nix-eval-jobs {what} for {seconds} s, which is {setting}"
+        ))
     }
 
     /// Looks at how it ended. It may fail though it has evaluated everything, and the other way
@@ -288,6 +311,7 @@ mod tests {
             base: CommandSpec::new("nix-eval-jobs"),
             reference: "git+file:///x".to_owned(),
             root: AttrPath::new(["ci", "a.b"]),
+            attribute: Duration::ZERO,
             silence: Duration::ZERO,
         };
         assert_eq!(

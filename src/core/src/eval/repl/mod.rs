@@ -5,9 +5,10 @@
 //! |---|---|
 //! | what is typed | `request` |
 //! | what comes back | `reply` |
-//! | one process | `process`, `session` |
+//! | one process | `process`, `session`, `end` |
 //! | several of them | `queue`, `worker`, `engine` |
 
+mod end;
 mod engine;
 mod process;
 mod queue;

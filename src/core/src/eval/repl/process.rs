@@ -1,6 +1,8 @@
 use std::fs::File;
 use std::io::{BufReader, Read as _, Write as _};
 use std::process::{ChildStderr, ChildStdin, ExitStatus};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::thread;
 use std::time::Duration;
@@ -29,6 +31,7 @@ pub(super) struct Repl {
     stdin: Option<ChildStdin>,
     replies: Receiver<Reply>,
     last_id: u64,
+    lines: Arc<AtomicU64>,
 }
 
 /// What came of waiting for a reply.
@@ -58,15 +61,18 @@ impl Repl {
         })?;
         let mut child = Child::spawn(command, [Stream::Piped, Stream::Null, Stream::Piped])?;
         let (sender, replies) = mpsc::sync_channel(REPLIES_MAX);
+        let lines = Arc::default();
         let probe = request::probe(&nonce);
         if let Some(stderr) = child.take_stderr() {
-            thread::spawn(move || read(stderr, &nonce, &sender));
+            let lines = Arc::clone(&lines);
+            thread::spawn(move || read(stderr, &nonce, &sender, &lines));
         }
         let mut repl = Self {
             stdin: child.take_stdin(),
             child,
             replies,
             last_id: 0,
+            lines,
         };
         repl.send(&probe);
         repl.send(&prelude);
@@ -93,6 +99,11 @@ impl Repl {
             Err(RecvTimeoutError::Timeout) => Waited::Nothing,
             Err(RecvTimeoutError::Disconnected) => Waited::Ended,
         }
+    }
+
+    /// How many lines it has said, also those that are for nobody.
+    pub(super) fn lines(&self) -> u64 {
+        self.lines.load(Ordering::Relaxed)
     }
 
     /// Memory that the process occupies, in MiB, where the system tells.
@@ -139,9 +150,10 @@ fn nonce() -> Result<String, Error> {
 }
 
 /// Reads until the process closes its stderr, so that it never waits for long, or nobody listens.
-fn read(stderr: ChildStderr, nonce: &str, replies: &SyncSender<Reply>) {
+fn read(stderr: ChildStderr, nonce: &str, replies: &SyncSender<Reply>, number: &AtomicU64) {
     let mut stderr = BufReader::with_capacity(64 << 10, stderr);
     while let Ok(Some(line)) = lines::next(&mut stderr, LINE_MAX) {
+        number.fetch_add(1, Ordering::Relaxed);
         let reply = match reply::parse(nonce, &line) {
             Reply::Log(LogLine::Nothing) => continue,
             Reply::Log(line) => Reply::Log(line.truncated(TEXT_MAX)),

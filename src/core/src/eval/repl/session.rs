@@ -1,16 +1,15 @@
-use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
+use super::super::breach::Breach;
 use super::super::found::{Found, Outlet};
 use super::super::log::LogLine;
-use super::super::text::error_text;
 use super::Setup;
+use super::end::End;
 use super::process::{Repl, Waited};
 use super::reply::{Item, Reply};
 use super::request::{self, Part};
 use crate::error::Error;
 use crate::nix::AttrPath;
-use crate::process::describe_exit;
 
 /// How often limits and the wish to stop are looked at while an evaluator works.
 const POLL: Duration = Duration::from_millis(100);
@@ -52,36 +51,13 @@ enum PassedOn {
     Nothing,
 }
 
-/// How a request ended.
-#[derive(Debug)]
-pub(super) enum End {
-    /// The evaluator is ready for another.
-    Complete {
-        /// The last error said during the request.
-        error: Option<String>,
-        /// Whether the mark inside it came.
-        is_fine: bool,
-    },
-    /// The process ended.
-    Died {
-        status: Option<ExitStatus>,
-        last_words: Option<String>,
-    },
-    /// Its time was over. The process is gone.
-    TooLong,
-    /// It used this many MiB. The process is gone.
-    TooLarge(u64),
-    /// Nobody wants to know any more. The process is gone.
-    Stopped,
-}
-
 impl<'a> Session<'a> {
     /// Starts an evaluator and has it load the flake.
     pub(super) fn open(setup: &'a Setup, outlet: &Outlet<'a>) -> Result<Self, Error> {
         for _ in 1..STARTS {
             match Self::open_once(setup, outlet)? {
                 (session, End::Complete { is_fine: true, .. }) => return Ok(session),
-                (_, End::Died { status, .. }) if is_killed(status) => {}
+                (_, end) if end.is_kill() => {}
                 (_, end) => return Err(setup.load_error(end)),
             }
         }
@@ -216,6 +192,7 @@ impl<'a> Session<'a> {
         let mut is_fine = false;
         let mut since = Instant::now();
         let mut next_look = since + POLL;
+        let mut heard = Heard::new(self.repl.lines(), since);
         loop {
             match self.repl.wait(POLL) {
                 Waited::Reply(Reply::Item(index, item)) => {
@@ -238,9 +215,11 @@ impl<'a> Session<'a> {
             let now = Instant::now();
             if now >= next_look {
                 next_look = now + POLL;
-                if let Some(end) = self.over(limit.map(|limit| since + limit), now) {
+                let quiet = heard.quiet(self.repl.lines(), now);
+                let is_late = limit.is_some_and(|limit| now - since >= limit);
+                if let Some(end) = self.over(is_late, quiet) {
                     self.tell_memory();
-                    self.repl.end(matches!(end, End::TooLarge(_)));
+                    self.repl.end(matches!(end, End::Over(Breach::Memory(_))));
                     return end;
                 }
             }
@@ -256,15 +235,18 @@ impl<'a> Session<'a> {
     }
 
     /// Whether the evaluator must be killed.
-    fn over(&mut self, deadline: Option<Instant>, now: Instant) -> Option<End> {
+    fn over(&mut self, is_late: bool, quiet: Duration) -> Option<End> {
         self.memory = self.repl.memory().unwrap_or_default();
-        let most = self.setup.limits.memory.saturating_mul(3) / 2;
+        let limits = &self.setup.limits;
+        let most = limits.memory.saturating_mul(3) / 2;
         if self.outlet.is_stopped() {
             Some(End::Stopped)
         } else if self.memory > most {
-            Some(End::TooLarge(self.memory))
-        } else if deadline.is_some_and(|deadline| now >= deadline) {
-            Some(End::TooLong)
+            Some(End::Over(Breach::Memory(self.memory)))
+        } else if is_late {
+            Some(End::Over(Breach::Time))
+        } else if quiet >= limits.silence {
+            Some(End::Over(Breach::Silence))
         } else {
             None
         }
@@ -311,49 +293,22 @@ impl<'a> Session<'a> {
     }
 }
 
-impl End {
-    /// Why the attribute in hand has no result.
-    pub(super) fn reason(&self, setup: &Setup) -> String {
-        let limits = &setup.limits;
-        match self {
-            Self::Complete { error, .. } => match error {
-                Some(error) => error_text(error),
-                None => "the evaluator gave no result and no error".to_owned(),
-            },
-            Self::Died { status, last_words } => {
-                let how = status.map_or_else(|| "no status".to_owned(), describe_exit);
-                let words = last_words.as_deref().map(error_text);
-                match words {
-                    Some(words) => format!("the evaluator ended with {how}:\n{words}"),
-                    None => format!("the evaluator ended with {how}, without a word"),
-                }
-            }
-            Self::TooLong => format!(
-                "the evaluation was stopped after {} s, the limit for one attribute \
-                 (`--attribute-timeout`)",
-                limits.attribute.as_secs()
-            ),
-            Self::TooLarge(memory) => format!(
-                "the evaluation was stopped because it used {memory} MiB of memory; the limit is \
-                 {} MiB and half as much again (`--max-memory`)",
-                limits.memory
-            ),
-            Self::Stopped => "stopped".to_owned(),
-        }
-    }
-
-    /// Whether the attribute in hand may have been the victim of what came before it, or of
-    /// someone outside such as the kernel's out-of-memory killer.
-    pub(super) fn may_be_innocent(&self) -> bool {
-        match self {
-            Self::TooLarge(_) => true,
-            Self::Died { status, .. } => is_killed(*status),
-            Self::Complete { .. } | Self::TooLong | Self::Stopped => false,
-        }
-    }
+/// How long an evaluator has been silent.
+struct Heard {
+    lines: u64,
+    since: Instant,
 }
 
-fn is_killed(status: Option<ExitStatus>) -> bool {
-    use std::os::unix::process::ExitStatusExt as _;
-    status.is_some_and(|status| status.signal() == Some(signal_hook::consts::SIGKILL))
+impl Heard {
+    fn new(lines: u64, since: Instant) -> Self {
+        Self { lines, since }
+    }
+
+    /// For how long the number of lines has been the same at `now`, when it is `lines`.
+    fn quiet(&mut self, lines: u64, now: Instant) -> Duration {
+        if lines != self.lines {
+            *self = Self::new(lines, now);
+        }
+        now - self.since
+    }
 }

@@ -1,6 +1,6 @@
 use super::super::request::Limits;
 use super::super::text::error_text;
-use super::session::End;
+use super::end::End;
 use crate::error::Error;
 use crate::nix::{AttrPath, System};
 use crate::process::CommandSpec;
@@ -41,7 +41,10 @@ impl Setup {
                 hint: None,
             },
             end => Error::Eval {
-                message: format!("cannot evaluate `{flake}`: {}", end.reason(self)),
+                message: format!(
+                    "cannot evaluate `{flake}`: {}",
+                    end.reason("the flake", self)
+                ),
                 hint: None,
             },
         }
@@ -56,7 +59,7 @@ impl Setup {
                     "cannot evaluate `{}` of `{}`: {}",
                     self.root,
                     self.flake,
-                    end.reason(self)
+                    end.reason(&format!("`{}`", self.root), self)
                 ),
                 hint: None,
             },

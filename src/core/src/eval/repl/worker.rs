@@ -7,9 +7,10 @@ use super::super::found::{Found, FoundJob, Outlet};
 use super::super::text::error_text;
 use super::super::walk::{self, Selection, Set};
 use super::Setup;
+use super::end::End;
 use super::queue::{Queue, Task};
 use super::reply::Item;
-use super::session::{End, Session};
+use super::session::Session;
 use crate::error::Error;
 use crate::nix::{AttrPath, DrvPath, System};
 
@@ -91,8 +92,7 @@ impl<'a> Worker<'a, '_> {
             return Ok(());
         }
         self.queue.put_back(rest(next + 1..end));
-        let may_retry = !session.is_fresh && !task.is_second_attempt;
-        if may_retry && how.may_be_innocent() {
+        if !task.is_second_attempt && how.may_be_innocent(session.is_fresh) {
             self.queue.put_back(Task {
                 is_second_attempt: true,
                 ..rest(next..next + 1)
@@ -108,7 +108,7 @@ impl<'a> Worker<'a, '_> {
     fn took(&self, set: &Set, index: usize, since: &mut Instant) {
         let now = Instant::now();
         self.outlet.send(Found::Took {
-            attr_path: member(set, index),
+            attr_path: set.member(index),
             time: now - std::mem::replace(since, now),
             bytes: None,
         });
@@ -133,8 +133,8 @@ impl<'a> Worker<'a, '_> {
 
     /// Member `index` of `set` has no result because the request ended so.
     fn failed(&mut self, set: &Set, index: usize, how: &End, mut session: Session<'a>) {
-        let path = member(set, index);
-        let mut error = how.reason(self.setup);
+        let path = set.member(index);
+        let mut error = how.reason(&format!("`{path}`"), self.setup);
         let mut is_lasting = false;
         if matches!(how, End::Complete { .. })
             && let Ok(explanation) = session.explain(&path)
@@ -154,7 +154,7 @@ impl<'a> Worker<'a, '_> {
     }
 
     fn found(&self, set: &Set, index: usize, item: Item) {
-        let path = member(set, index);
+        let path = set.member(index);
         let found = match item {
             Item::Derivation {
                 name,
@@ -204,11 +204,6 @@ impl<'a> Worker<'a, '_> {
         self.queue.finish_one();
         self.outlet.send(found);
     }
-}
-
-fn member(set: &Set, index: usize) -> AttrPath {
-    set.path
-        .child(set.names.get(index).map_or("", String::as_str))
 }
 
 fn derivation(
