@@ -60,7 +60,6 @@ class Plan:
     concurrent_evaluations: int
     #: Seconds.
     checkout_timeout: int
-    eval_timeout: int
     build_timeout: int
     projects: list[Project]
     workers: list[Worker]
@@ -122,6 +121,8 @@ class Project:
     id: str
     url: str
     default_branch: str
+    #: Seconds.
+    eval_timeout: int
     git_secrets: GitSecrets
     #: Name of the builder that evaluates.
     eval_builder: str

@@ -67,7 +67,7 @@ class EvaluateFlake(BuildStep):
                     bool(self.getProperty(FORCE_PROPERTY)),
                 ),
                 driver.take_output,
-                max_time=self._plan.eval_timeout + GRACE_SECONDS,
+                max_time=self._project.eval_timeout + GRACE_SECONDS,
             )
         finally:
             # Also when the worker is lost: the step that waits must come to an end.

@@ -72,12 +72,14 @@ pub fn eval_command(
     command.option("--format", "json");
     command.option("--systems", systems.join(","));
     command.option("--engine", evaluation.engine.as_str());
-    command.option("--max-memory", evaluation.max_memory_mib);
-    if let Some(workers) = evaluation.worker_count {
+    let limits = &project.limits;
+    command.option("--max-memory", limits.max_memory_size);
+    if let Some(workers) = limits.worker_count {
         command.option("--workers", workers);
     }
-    command.option("--timeout", evaluation.timeout);
-    command.option("--attribute-timeout", evaluation.attribute_timeout);
+    command.option("--timeout", limits.timeout);
+    command.option("--attribute-timeout", limits.attribute_timeout);
+    command.option("--max-silent", limits.max_silent_time);
     command.flag("--show-trace", evaluation.show_trace);
     isolate(&mut command, &evaluation.isolation, project);
     // Another repository with the same files has not the same credentials for private inputs.
@@ -238,15 +240,16 @@ mod tests {
     #[test]
     fn settings_reach_the_command_lines() {
         let usual = plan("");
-        assert_snapshot!(eval(&usual, false), @"buildbot-nix eval --checkout . --format json --systems x86_64-linux,aarch64-linux --engine auto --max-memory 4096 --timeout 3600 --attribute-timeout 600 --sandbox auto --fetch-cache o-r --scope o/r --label http://ci/#/builders/1/builds/2");
+        assert_snapshot!(eval(&usual, false), @"buildbot-nix eval --checkout . --format json --systems x86_64-linux,aarch64-linux --engine auto --max-memory 4096 --timeout 3600 --attribute-timeout 600 --max-silent 1200 --sandbox auto --fetch-cache o-r --scope o/r --label http://ci/#/builders/1/builds/2");
         assert_snapshot!(build(&usual, "x86_64-linux.a", true), @"buildbot-nix build --format json --gc-root /nix/var/nix/gcroots/per-user/buildbot-worker/o/r/x86_64-linux.a --timeout 10800 --max-silent 1200 --log-limit 64 /nix/store/g2w8y6hvvvrvbzkx6npjmq33fs4bzqrh-a.drv");
         let changed = plan(
             "eval_engine: nix\neval_worker_count: 3\neval_timeout: 60\nshow_trace_on_failure: true\n\
+             projects: {o/r: {eval_timeout: 90, eval_max_memory_size: 8192}}\n\
              gcroots: false\nbuild_timeout: 600\neval_sandbox: required\n\
              eval_sandbox_paths: [/srv/a]\nallow_import_from_derivation: false\n\
              nix_config_allow: {extra-substituters: ['https://a https://b', 'https://c']}",
         );
-        assert_snapshot!(eval(&changed, true), @"buildbot-nix eval --checkout . --format json --systems x86_64-linux,aarch64-linux --engine nix --max-memory 4096 --workers 3 --timeout 60 --attribute-timeout 600 --show-trace --sandbox required --fetch-cache o-r --sandbox-path /srv/a --allow-nix-config extra-substituters=https://a https://b --allow-nix-config extra-substituters=https://c --no-import-from-derivation --scope o/r --label http://ci/#/builders/1/builds/2 --no-reuse");
+        assert_snapshot!(eval(&changed, true), @"buildbot-nix eval --checkout . --format json --systems x86_64-linux,aarch64-linux --engine nix --max-memory 8192 --workers 3 --timeout 90 --attribute-timeout 600 --max-silent 1200 --show-trace --sandbox required --fetch-cache o-r --sandbox-path /srv/a --allow-nix-config extra-substituters=https://a https://b --allow-nix-config extra-substituters=https://c --no-import-from-derivation --scope o/r --label http://ci/#/builders/1/builds/2 --no-reuse");
         assert_snapshot!(build(&changed, "x86_64-linux.a", true), @"buildbot-nix build --format json --timeout 600 --max-silent 1200 --log-limit 64 --show-trace /nix/store/g2w8y6hvvvrvbzkx6npjmq33fs4bzqrh-a.drv");
     }
 

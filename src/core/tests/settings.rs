@@ -52,6 +52,7 @@ fn every_key_is_in_the_documentation() {
     let text = "
 zzzzzz: 1
 branches: {x: {zzzzzz: 1}}
+projects: {x: {zzzzzz: 1}}
 pull_based: {zzzzzz: 1, repositories: {x: {zzzzzz: 1}}}
 ";
     let problems = parse_settings("settings.yaml", text).unwrap_err();
@@ -60,7 +61,7 @@ pull_based: {zzzzzz: 1, repositories: {x: {zzzzzz: 1}}}
         .iter()
         .filter_map(|problem| problem.hint.as_deref()?.strip_prefix("the keys here are "))
         .collect();
-    assert_eq!(offers.len(), 4);
+    assert_eq!(offers.len(), 5);
     for key in offers.iter().flat_map(|keys| keys.split(", ")) {
         let row = |line: &str| {
             line.starts_with('|')

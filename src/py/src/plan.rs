@@ -85,11 +85,6 @@ impl Plan {
     }
 
     #[getter]
-    fn eval_timeout(&self) -> u64 {
-        self.plan().evaluation.timeout
-    }
-
-    #[getter]
     fn concurrent_evaluations(&self) -> u32 {
         self.plan().evaluation.concurrent
     }

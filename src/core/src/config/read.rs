@@ -1,13 +1,14 @@
 use crate::secret::{SecretFile, SecretUrl};
 
 use super::isolation::isolation;
+use super::limits::{limits, of_projects};
 use super::node::{Value, parse};
 use super::read_pull_based::pull_based;
 use super::table::{Collector, Read, Reported, Table};
 use super::value::{Mismatch, Parsed};
 use super::{
-    BranchRule, DatabaseUrl, Endpoint, Engine, EvaluationSettings, Problem, Problems, Settings,
-    value,
+    BranchRule, DatabaseUrl, Endpoint, Engine, EvalLimits, EvaluationSettings, Problem, Problems,
+    Settings, value,
 };
 
 /// Reads the text of the settings file named `file`.
@@ -93,15 +94,9 @@ pub(super) const WORKERS_MAX: u32 = 1000;
 
 fn evaluation(table: &Table) -> Read<EvaluationSettings> {
     let engine = table.optional("eval_engine", value::engine, Engine::Auto);
-    let worker_count = table.perhaps("eval_worker_count", value::count(1, WORKERS_MAX, ""));
-    let max_memory_size = table.optional(
-        "eval_max_memory_size",
-        value::count(64, 1 << 24, "MiB"),
-        4096,
-    );
     let isolation = isolation(table);
-    let timeout = table.optional("eval_timeout", value::seconds, 3600);
-    let attribute_timeout = table.optional("eval_attribute_timeout", value::seconds, 600);
+    let limits = limits(table, &EvalLimits::default());
+    let project_limits = of_projects(table, limits);
     let concurrent = table.optional(
         "concurrent_evaluations",
         value::count(1, WORKERS_MAX, ""),
@@ -109,11 +104,9 @@ fn evaluation(table: &Table) -> Read<EvaluationSettings> {
     );
     Ok(EvaluationSettings {
         engine: engine?,
-        worker_count: worker_count?,
-        max_memory_size: max_memory_size?,
         isolation: isolation?,
-        timeout: timeout?,
-        attribute_timeout: attribute_timeout?,
+        limits: limits?,
+        project_limits: project_limits?,
         concurrent: concurrent?,
     })
 }

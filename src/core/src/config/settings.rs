@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::nix::System;
 use crate::secret::{SecretFile, SecretUrl};
 
-use super::{BranchRule, GitUrl, IsolationSettings};
+use super::{BranchRule, EvalLimits, GitUrl, IsolationSettings};
 
 /// All settings of a master, checked. `docs/configuration.md` explains each key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,16 +53,12 @@ pub struct Settings {
 pub struct EvaluationSettings {
     /// Which evaluator.
     pub engine: Engine,
-    /// Evaluator processes of one evaluation; none = as the worker's machine allows.
-    pub worker_count: Option<u32>,
-    /// Memory of one evaluator process, MiB.
-    pub max_memory_size: u64,
     /// What evaluators may see and do.
     pub isolation: IsolationSettings,
-    /// One whole evaluation, seconds.
-    pub timeout: u64,
-    /// One attribute, seconds.
-    pub attribute_timeout: u64,
+    /// When they give up.
+    pub limits: EvalLimits,
+    /// The same for single projects, by name.
+    pub project_limits: BTreeMap<String, EvalLimits>,
     /// Evaluations at the same time on one machine, of all projects.
     pub concurrent: u32,
 }

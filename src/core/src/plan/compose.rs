@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use crate::config::{DatabaseUrl, Settings, WorkerEntry};
+use crate::config::{DatabaseUrl, EvaluationSettings, Settings, WorkerEntry};
 use crate::secret::SecretFile;
 
 use super::{
@@ -27,7 +27,7 @@ pub fn master_plan(
     let mut secrets = BTreeMap::new();
     let projects: Vec<ProjectPlan> = identified
         .iter()
-        .map(|row| project_plan(row, &mut secrets))
+        .map(|row| project_plan(row, &settings.evaluation, &mut secrets))
         .collect();
     let pollers = identified
         .iter()
@@ -93,6 +93,12 @@ fn settings_notices(settings: &Settings, projects: &[Identified]) -> Vec<Notice>
         let text = "there is no repository: nothing will be built".to_owned();
         notice("pull_based.repositories", text);
     }
+    for name in settings.evaluation.project_limits.keys() {
+        if !projects.iter().any(|row| row.name.as_str() == name) {
+            let text = format!("there is no project `{name}`: what is said of it is not used");
+            notice("projects", text);
+        }
+    }
     notices
 }
 
@@ -100,11 +106,7 @@ fn evaluation_plan(settings: &Settings) -> EvaluationPlan {
     EvaluationPlan {
         engine: settings.evaluation.engine,
         concurrent: settings.evaluation.concurrent,
-        worker_count: settings.evaluation.worker_count,
-        max_memory_mib: settings.evaluation.max_memory_size,
         isolation: settings.evaluation.isolation.clone(),
-        timeout: settings.evaluation.timeout,
-        attribute_timeout: settings.evaluation.attribute_timeout,
         show_trace: settings.show_trace_on_failure,
     }
 }
@@ -134,7 +136,12 @@ fn build_lock(workers: usize) -> LockPlan {
     }
 }
 
-fn project_plan(row: &Identified, secrets: &mut BTreeMap<String, SecretPlan>) -> ProjectPlan {
+fn project_plan(
+    row: &Identified,
+    evaluation: &EvaluationSettings,
+    secrets: &mut BTreeMap<String, SecretPlan>,
+) -> ProjectPlan {
+    let own_limits = evaluation.project_limits.get(row.name.as_str());
     let project = row.project;
     ProjectPlan {
         name: row.name.clone(),
@@ -145,6 +152,7 @@ fn project_plan(row: &Identified, secrets: &mut BTreeMap<String, SecretPlan>) ->
         ref_type: format!("git+{}", project.url.scheme()),
         git_secrets: git_secrets(project, secrets),
         submodules: project.submodules,
+        limits: own_limits.copied().unwrap_or(evaluation.limits),
     }
 }
 

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::config::{BranchRule, Engine, GitUrl, IsolationSettings};
+use crate::config::{BranchRule, Engine, EvalLimits, GitUrl, IsolationSettings};
 use crate::nix::System;
 use crate::secret::{SecretFile, SecretUrl};
 
@@ -71,16 +71,8 @@ pub struct EvaluationPlan {
     pub engine: Engine,
     /// Evaluations at the same time on one machine, of all projects.
     pub concurrent: u32,
-    /// Evaluator processes of one evaluation; none = as the worker's machine allows.
-    pub worker_count: Option<u32>,
-    /// Memory of one evaluator process, MiB.
-    pub max_memory_mib: u64,
     /// What evaluators may see and do.
     pub isolation: IsolationSettings,
-    /// One whole evaluation, seconds.
-    pub timeout: u64,
-    /// One attribute, seconds.
-    pub attribute_timeout: u64,
     /// Whether errors come with a Nix trace.
     pub show_trace: bool,
 }
@@ -127,6 +119,8 @@ pub struct ProjectPlan {
     pub git_secrets: GitSecrets,
     /// Whether its submodules are checked out.
     pub submodules: bool,
+    /// When its evaluations give up.
+    pub limits: EvalLimits,
 }
 
 /// Names of the secrets in [`MasterPlan::secrets`] that git needs for one repository.
