@@ -82,6 +82,20 @@ fn instantiate() -> [DrvPath; 2] {
     [drvs.next().unwrap(), drvs.next().unwrap()]
 }
 
+/// So many derivations that no store has seen before.
+fn instantiate_many(number: usize) -> Vec<DrvPath> {
+    let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let expression = format!(
+        r#"builtins.genList (n: derivation {{
+          name = "many-${{toString n}}"; system = "x"; builder = "/bin/sh"; salt = "{}-{}";
+        }}) {number}"#,
+        std::process::id(),
+        time.as_nanos()
+    );
+    let printed = nix(Command::new("nix-instantiate").args(["--expr", &expression]));
+    printed.lines().map(|line| line.parse().unwrap()).collect()
+}
+
 fn output(drv: &DrvPath) -> StorePath {
     let printed = nix(Command::new("nix-store").args(["--query", "--outputs", drv.as_str()]));
     printed.parse().unwrap()
@@ -161,4 +175,32 @@ fn the_program_takes_the_place_of_a_daemon() {
     let [first, _] = instantiate();
     let valid = client.valid_paths(&[&store_path(&first)]).unwrap();
     assert_eq!(valid, [store_path(&first)].into());
+}
+
+#[test]
+fn what_is_held_cannot_be_collected() {
+    let daemon = Daemon::start("substituters =");
+    // More than are asked at once.
+    let held = instantiate_many(120);
+    let gone: StorePath = format!("/nix/store/{:032}-gone.drv", 0).parse().unwrap();
+    let mut paths: Vec<StorePath> = held.iter().map(store_path).collect();
+    paths.push(gone);
+    let paths: Vec<&StorePath> = paths.iter().collect();
+    let mut client = daemon.client();
+    client.add_temp_roots(&paths).unwrap();
+    // The answers are all read.
+    assert_eq!(client.valid_paths(&paths).unwrap().len(), held.len());
+    let delete = |drv: &DrvPath| {
+        let deleted = Command::new("nix-store")
+            .args(["--delete", drv.as_str()])
+            .output();
+        deleted.unwrap().status.success()
+    };
+    assert!(!delete(&held[0]) && !delete(held.last().unwrap()));
+    drop(client);
+    let begun = Instant::now();
+    while !delete(&held[0]) {
+        assert!(begun.elapsed() < LIMIT, "it is still held");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }

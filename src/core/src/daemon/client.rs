@@ -86,6 +86,14 @@ impl Client {
         self.connection.valid_paths(paths)
     }
 
+    /// Keeps `paths` from the garbage collector as long as this client is there, even if they are
+    /// to be made only later. A collection that runs leaves them too, unless it has them already:
+    /// so ask afterwards which are valid.
+    pub fn add_temp_roots(&mut self, paths: &[&StorePath]) -> Result<(), DaemonError> {
+        self.connection.stream_mut().begin(LIMIT);
+        self.connection.add_temp_roots(paths)
+    }
+
     /// What would be built and fetched for all outputs of `drvs`. Substituters are asked, so this
     /// takes as long as they do, at most `limit`.
     ///

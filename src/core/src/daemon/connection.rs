@@ -16,9 +16,13 @@ const MINOR: u64 = 38;
 /// Of Nix 2.4. Older ones have other forms of what is sent here.
 const MINOR_MIN: u64 = 32;
 
+const ADD_TEMP_ROOT: u64 = 11;
 const SET_OPTIONS: u64 = 19;
 const QUERY_VALID_PATHS: u64 = 31;
 const QUERY_MISSING: u64 = 40;
+
+/// Questions that are sent before their answers are read.
+const QUESTIONS_AHEAD: usize = 100;
 
 /// What would have to be done for some derivations.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -99,6 +103,25 @@ impl<S: Read + Write> Connection<S> {
             // Do not fetch them.
             .number(0);
         self.ask(&request, |answer| answer.paths())
+    }
+
+    /// Keeps `paths` from the garbage collector as long as the connection lasts, also from one that
+    /// runs already. Whether they are there is another question.
+    pub(super) fn add_temp_roots(&mut self, paths: &[&StorePath]) -> Result<(), DaemonError> {
+        // One question each: some are sent ahead, as many as pipes hold with their answers.
+        for batch in paths.chunks(QUESTIONS_AHEAD) {
+            let request = batch.iter().fold(Request::default(), |request, path| {
+                request.number(ADD_TEMP_ROOT).text(path.as_str())
+            });
+            self.send(&request)?;
+            for _ in batch {
+                self.answer(|answer| {
+                    message::skip(answer)?;
+                    answer.number()
+                })?;
+            }
+        }
+        Ok(())
     }
 
     /// What would have to be done so that all outputs of `drvs` are valid.

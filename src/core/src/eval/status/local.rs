@@ -61,16 +61,28 @@ impl LocalStore {
     }
 
     /// Those of `paths` that are valid.
-    pub(super) fn valid(
+    fn valid(&mut self, paths: &[&StorePath]) -> Result<HashSet<StorePath>, DaemonError> {
+        self.ask(|client| client.valid_paths(paths))
+    }
+
+    /// Those of `paths` that are valid, and stay so as long as this is there.
+    pub(super) fn hold(&mut self, paths: &[&StorePath]) -> Result<HashSet<StorePath>, DaemonError> {
+        self.ask(|client| {
+            client.add_temp_roots(paths)?;
+            client.valid_paths(paths)
+        })
+    }
+
+    fn ask<T>(
         &mut self,
-        paths: &[&StorePath],
-    ) -> Result<HashSet<StorePath>, DaemonError> {
+        question: impl FnOnce(&mut Client) -> Result<T, DaemonError>,
+    ) -> Result<T, DaemonError> {
         let mut client = match self.client.take() {
             Some(client) => client,
             None => Client::open()?,
         };
-        let valid = client.valid_paths(paths)?;
+        let answer = question(&mut client)?;
         self.client = Some(client);
-        Ok(valid)
+        Ok(answer)
     }
 }

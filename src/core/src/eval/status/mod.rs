@@ -63,11 +63,11 @@ impl Statuses {
         }
     }
 
-    /// Whether all these derivations are valid.
+    /// Whether all these derivations are valid. If so, they stay until the evaluation ends.
     pub(super) fn are_there(&mut self, drvs: &[&DrvPath]) -> Result<bool, DaemonError> {
         let drvs: HashSet<&StorePath> = drvs.iter().map(|drv| drv.as_store_path()).collect();
         let drvs: Vec<&StorePath> = drvs.into_iter().collect();
-        Ok(drvs.is_empty() || self.store.valid(&drvs)?.len() == drvs.len())
+        Ok(drvs.is_empty() || self.store.hold(&drvs)?.len() == drvs.len())
     }
 
     /// Takes jobs and finds out about them. Returns what is wrong if the store cannot be asked;
