@@ -12,6 +12,7 @@ mod exit;
 mod init;
 mod output;
 mod plan;
+mod release;
 mod settings;
 
 use std::ffi::OsString;
@@ -36,8 +37,9 @@ enum Command {
     Plan(plan::Arguments),
     Check(check::Arguments),
     Checkout(checkout::Arguments),
-    Eval(eval::Arguments),
+    Eval(Box<eval::Arguments>),
     Build(build::Arguments),
+    Release(release::Arguments),
     Completions(completions::Arguments),
 }
 
@@ -68,6 +70,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Checkout(arguments) => checkout::run(&arguments),
         Command::Eval(arguments) => eval::run(&arguments),
         Command::Build(arguments) => build::run(&arguments),
+        Command::Release(arguments) => release::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
     }
 }

@@ -1,6 +1,9 @@
 //! What the master asks of the agent on a worker: command lines and properties, as data.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use nix_derivation::{HashAlgorithm, hash_bytes};
 
 use crate::build::gc_root_name;
 use crate::config::IsolationSettings;
@@ -53,14 +56,23 @@ pub fn checkout_command(
     command.0
 }
 
-/// The command that evaluates the checkout of `project` in the current folder. `url` is where its
-/// build can be seen; with `anew` a result that is remembered does not count.
-pub fn eval_command(
-    plan: &MasterPlan,
-    project: &ProjectPlan,
-    url: &str,
-    anew: bool,
-) -> Vec<String> {
+/// An evaluation as the master knows it.
+#[derive(Debug, Clone)]
+pub struct Evaluation {
+    /// Where its build can be seen.
+    pub url: String,
+    /// Whether a result that is remembered does not count.
+    pub is_renewed: bool,
+    /// What the master is called, by which others that have the same workers are told apart.
+    pub master: String,
+    /// Number of its build among all of the master.
+    pub build: u64,
+    /// The builds of all evaluations that go on.
+    pub running: Vec<u64>,
+}
+
+/// The command that evaluates the checkout of `project` in the current folder.
+pub fn eval_command(plan: &MasterPlan, project: &ProjectPlan, build: &Evaluation) -> Vec<String> {
     let evaluation = &plan.evaluation;
     let systems: Vec<&str> = plan
         .systems
@@ -84,9 +96,38 @@ pub fn eval_command(
     isolate(&mut command, &evaluation.isolation, project);
     // Another repository with the same files has not the same credentials for private inputs.
     command.option("--scope", &project.name);
-    command.option("--label", url);
-    command.flag("--no-reuse", anew);
+    command.option("--label", &build.url);
+    command.flag("--no-reuse", build.is_renewed);
+    command.option("--run", run_name(plan, &build.master, build.build));
+    let running = build.running.iter().filter(|other| **other < build.build);
+    let running: BTreeSet<u64> = running.copied().collect();
+    let running: Vec<String> = running.iter().map(u64::to_string).collect();
+    command.value("--live-runs", &running.join(","));
+    command.option("--gc-roots-user", &plan.gc_roots.user);
     command.0
+}
+
+/// The command that lets go what the evaluation with that build kept for the builds that came of
+/// it.
+pub fn release_command(plan: &MasterPlan, master: &str, build: u64) -> Vec<String> {
+    let mut command = Command::new("release");
+    command.option("--gc-roots-user", &plan.gc_roots.user);
+    command.0.push(run_name(plan, master, build));
+    command.0
+}
+
+/// A name that no other master gives: not one in another folder or on another machine, even if its
+/// pages have the same address.
+fn run_name(plan: &MasterPlan, master: &str, build: u64) -> String {
+    let digest = hash_bytes(
+        HashAlgorithm::Sha256,
+        format!("{}\n{master}", plan.url).as_bytes(),
+    );
+    let mut name = String::new();
+    for byte in digest.digest_as_bytes().iter().take(8) {
+        let _ = write!(name, "{byte:02x}");
+    }
+    format!("{name}-{build}")
 }
 
 /// All that is evaluated of a project is trusted alike, so it shares what was fetched; nothing of
@@ -209,162 +250,4 @@ impl Command {
 }
 
 #[cfg(test)]
-mod tests {
-    use insta::assert_snapshot;
-
-    use super::*;
-    use crate::config::parse_settings;
-    use crate::nix::AttrPath;
-    use crate::plan::{master_plan, polled_projects};
-
-    const DRV: &str = "/nix/store/g2w8y6hvvvrvbzkx6npjmq33fs4bzqrh-a.drv";
-
-    fn plan(more: &str) -> MasterPlan {
-        let text = format!(
-            "url: http://ci/\nbuild_systems: [x86_64-linux, aarch64-linux]\nlocal_workers: 1\n{more}\n\
-             pull_based: {{repositories: {{o/r: {{url: 'https://git/o/r', default_branch: main}}}}}}"
-        );
-        let settings = parse_settings("settings.yaml", &text).unwrap();
-        master_plan(&settings, &polled_projects(&settings), &[])
-    }
-
-    fn eval(plan: &MasterPlan, anew: bool) -> String {
-        let url = "http://ci/#/builders/1/builds/2";
-        eval_command(plan, &plan.projects[0], url, anew).join(" ")
-    }
-
-    fn build(plan: &MasterPlan, attr: &str, keep: bool) -> String {
-        build_command(plan, &plan.projects[0], &DRV.parse().unwrap(), attr, keep).join(" ")
-    }
-
-    #[test]
-    fn settings_reach_the_command_lines() {
-        let usual = plan("");
-        assert_snapshot!(eval(&usual, false), @"buildbot-nix eval --checkout . --format json --systems x86_64-linux,aarch64-linux --engine auto --max-memory 4096 --timeout 3600 --attribute-timeout 600 --max-silent 1200 --sandbox auto --fetch-cache o-r --scope o/r --label http://ci/#/builders/1/builds/2");
-        assert_snapshot!(build(&usual, "x86_64-linux.a", true), @"buildbot-nix build --format json --gc-root /nix/var/nix/gcroots/per-user/buildbot-worker/o/r/x86_64-linux.a --timeout 10800 --max-silent 1200 --log-limit 64 /nix/store/g2w8y6hvvvrvbzkx6npjmq33fs4bzqrh-a.drv");
-        let changed = plan(
-            "eval_engine: nix\neval_worker_count: 3\neval_timeout: 60\nshow_trace_on_failure: true\n\
-             projects: {o/r: {eval_timeout: 90, eval_max_memory_size: 8192}}\n\
-             gcroots: false\nbuild_timeout: 600\neval_sandbox: required\n\
-             eval_sandbox_paths: [/srv/a]\nallow_import_from_derivation: false\n\
-             nix_config_allow: {extra-substituters: ['https://a https://b', 'https://c']}",
-        );
-        assert_snapshot!(eval(&changed, true), @"buildbot-nix eval --checkout . --format json --systems x86_64-linux,aarch64-linux --engine nix --max-memory 8192 --workers 3 --timeout 90 --attribute-timeout 600 --max-silent 1200 --show-trace --sandbox required --fetch-cache o-r --sandbox-path /srv/a --allow-nix-config extra-substituters=https://a https://b --allow-nix-config extra-substituters=https://c --no-import-from-derivation --scope o/r --label http://ci/#/builders/1/builds/2 --no-reuse");
-        assert_snapshot!(build(&changed, "x86_64-linux.a", true), @"buildbot-nix build --format json --timeout 600 --max-silent 1200 --log-limit 64 --show-trace /nix/store/g2w8y6hvvvrvbzkx6npjmq33fs4bzqrh-a.drv");
-    }
-
-    #[rstest::rstest]
-    #[case("", "--branch=main")]
-    #[case("branch=-x revision=", "--branch=-x")]
-    #[case("branch=topic revision=abc", "--branch=topic --revision=abc")]
-    #[case(
-        "branch=topic revision=abc head_sha=abc",
-        "--branch=topic --revision=abc"
-    )]
-    #[case(
-        "branch=topic revision=abc head_sha=abc base_sha=def base_branch=next",
-        "--branch=topic --revision=abc --merge-into=next"
-    )]
-    #[case(
-        "branch=refs/pull/7/merge revision=abc github.head.sha=abc github.base.sha=def basename=next",
-        "--branch=refs/pull/7/merge --revision=abc --merge-into=next"
-    )]
-    #[case(
-        "branch=refs/pull/7/merge github.head.sha=abc github.base.sha=def",
-        "--branch=refs/pull/7/merge --revision=abc --merge-into=main"
-    )]
-    fn a_checkout_is_of_what_the_properties_say(#[case] properties: &str, #[case] said: &str) {
-        let pairs = properties.split_whitespace();
-        let pairs = pairs.map(|pair| pair.split_once('=').unwrap());
-        let properties = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let plan = plan("");
-        let command = checkout_command(&plan.projects[0], &properties.collect(), None).join(" ");
-        assert_eq!(
-            command,
-            format!(
-                "buildbot-nix checkout --format json --replace {said} --timeout 3600 \
-                 https://git/o/r ."
-            )
-        );
-    }
-
-    #[test]
-    fn a_checkout_tells_what_is_tested() {
-        let hash = |digit: &str| digit.repeat(40);
-        let checkout = |base: Option<String>| Checkout {
-            revision: hash("1"),
-            commit: hash("2"),
-            tree: hash("3"),
-            base_branch: base.as_ref().map(|_| "main".to_owned()),
-            base,
-            seconds: 1.5,
-        };
-        let text = |checkout: &Checkout| {
-            let properties = checkout_properties(checkout).into_iter();
-            let mut lines = vec![checkout_summary(checkout)];
-            lines.extend(properties.map(|(name, value)| format!("{name}={}", &value[..2])));
-            lines.join("\n")
-        };
-        assert_snapshot!(text(&checkout(None)), @r"
-        111111111111
-        got_revision=11
-        tested_revision=22
-        tested_tree=33
-        ");
-        assert_snapshot!(text(&checkout(Some(hash("4")))), @r"
-        111111111111 merged into main at 444444444444
-        got_revision=11
-        merged_base=44
-        merged_base_branch=ma
-        tested_revision=22
-        tested_tree=33
-        ");
-    }
-
-    #[test]
-    fn a_checkout_without_submodules_and_with_credentials() {
-        let mut plan = plan("");
-        plan.projects[0].submodules = false;
-        let command = checkout_command(&plan.projects[0], &BTreeMap::new(), Some("../secrets"));
-        assert_snapshot!(command.join(" "), @"buildbot-nix checkout --format json --replace --branch=main --no-submodules --credentials ../secrets --timeout 3600 https://git/o/r .");
-    }
-
-    #[test]
-    fn a_gc_root_stays_in_the_projects_folder() {
-        let command = build(&plan(""), "../../pwned", true);
-        assert!(command.contains("/o/r/..%2F..%2Fpwned "), "{command}");
-        assert!(!build(&plan(""), "a", false).contains("--gc-root"));
-    }
-
-    #[test]
-    fn properties_have_the_predecessors_names() {
-        let plan = plan("");
-        let attr_path = AttrPath::new(["x86_64-linux", "a.b"]);
-        let job = Job {
-            attr: attr_path.to_string(),
-            attr_path,
-            name: "a".to_owned(),
-            system: "x86_64-linux".parse().unwrap(),
-            drv_path: DRV.parse().unwrap(),
-            outputs: BTreeMap::from([("out".to_owned(), None)]),
-            cache_status: CacheStatus::NotBuilt,
-            needs: Vec::new(),
-            needed_by: Vec::new(),
-        };
-        let properties = build_properties(&plan.projects[0], "checks", &job);
-        let text: Vec<String> = properties
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
-        assert_snapshot!(text.join("\n"), @r#"
-        attr=x86_64-linux."a.b"
-        cacheStatus=notBuilt
-        default_branch=main
-        drv_path=/nix/store/g2w8y6hvvvrvbzkx6npjmq33fs4bzqrh-a.drv
-        status_name=nix-build git+https:o/r#checks.x86_64-linux."a.b"
-        system=x86_64-linux
-        virtual_builder_name=git+https:o/r#checks.x86_64-linux."a.b"
-        virtual_builder_tags=
-        "#);
-    }
-}
+mod tests;

@@ -11,7 +11,7 @@
 //! | report | [`report`] | outcomes → summary, failures first |
 //!
 //! [`nix`] holds the validated names, [`daemon`] asks Nix's daemon, [`machine_line`] what the agent on a worker prints for the
-//! master. Modules are pure unless their text says that they run processes.
+//! master, [`run_roots`] where the derivations of a run are kept. Modules are pure unless their text says that they run processes.
 
 pub mod agent;
 pub mod build;
@@ -29,5 +29,6 @@ pub mod repo_config;
 pub mod report;
 pub mod reuse;
 pub mod run;
+pub mod run_roots;
 pub mod scaffold;
 pub mod secret;

@@ -1,5 +1,6 @@
 mod human;
 mod isolation;
+mod keeping;
 mod machine;
 
 use std::ops::ControlFlow;
@@ -84,9 +85,8 @@ pub(crate) struct Arguments {
     /// What to call this evaluation when its result is used again, e.g. the address of its build
     #[arg(long, value_name = "TEXT")]
     label: Option<String>,
-    /// Keep the derivations from garbage collection by links in DIR
-    #[arg(long, value_name = "DIR")]
-    gc_roots_dir: Option<PathBuf>,
+    #[command(flatten)]
+    keeping: keeping::KeepingArguments,
 }
 
 /// Wanted systems; empty means all. A type of its own because clap would take a list for an
@@ -167,7 +167,7 @@ impl Arguments {
         };
         request.isolation = self.isolation.isolation();
         request.show_trace = self.show_trace;
-        request.gc_roots_dir.clone_from(&self.gc_roots_dir);
+        request.keeping = self.keeping.keeping();
         request.memory = self.memory();
         Ok(request)
     }

@@ -1,7 +1,6 @@
 //! What an engine found → machine lines: what is in the store, who needs whom, what is left out.
 
 use std::ops::ControlFlow;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::drv::StoreReader;
@@ -54,10 +53,10 @@ pub(super) struct Assembler<'s> {
 impl<'s> Assembler<'s> {
     pub(super) fn new(
         sink: &'s mut dyn FnMut(Event) -> ControlFlow<()>,
-        gc_roots_dir: Option<&Path>,
-    ) -> Result<Self, Error> {
+        gc_roots: Option<GcRoots>,
+    ) -> Self {
         let now = Instant::now();
-        Ok(Self {
+        Self {
             sink,
             is_unwanted: false,
             summary: Summary::default(),
@@ -66,7 +65,7 @@ impl<'s> Assembler<'s> {
             flushed: now.checked_sub(WAIT).unwrap_or(now),
             edges: Edges::default(),
             statuses: Statuses::new(),
-            gc_roots: gc_roots_dir.map(GcRoots::open).transpose()?,
+            gc_roots,
             others: Others::default(),
             warnings: Warnings::default(),
             words: Words::default(),
@@ -75,7 +74,7 @@ impl<'s> Assembler<'s> {
             progress_told: now,
             is_replayed: false,
             lasting: Some(Vec::new()),
-        })
+        }
     }
 
     /// Whether nobody wants to hear more.
@@ -262,8 +261,9 @@ impl<'s> Assembler<'s> {
         Ok(())
     }
 
-    /// Hands over what an earlier evaluation found, if its derivations are still there. They are
-    /// made roots before it is looked, so that none can go afterwards.
+    /// Hands over what an earlier evaluation found, if its derivations are still there. Links are
+    /// made before it is looked, so that no collection that begins later takes any; one that runs
+    /// already has not seen them, but is told by the store.
     pub(super) fn replay(&mut self, from: Option<String>, lines: Vec<Line>) -> Result<bool, Error> {
         let drvs: Vec<&DrvPath> = (lines.iter())
             .filter_map(|line| match line {
@@ -366,7 +366,7 @@ impl<'s> Assembler<'s> {
     }
 
     /// Not the flake's fault, and only a collection at the wrong moment makes it matter.
-    fn warn_of_roots(&mut self, error: &Error) {
+    pub(super) fn warn_of_roots(&mut self, error: &Error) {
         self.warn(format!(
             "derivations are not kept from garbage collection: {error}"
         ));

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use super::eval_jobs::{self, JobsCommand};
 use super::flake::Flake;
 use super::found::{Found, Outlet};
+use super::gc_roots::GcRoots;
 use super::repl::{self, Setup};
 use super::sandbox::Sandbox;
 use super::walk::{Known, Selection};
@@ -48,6 +49,7 @@ pub(super) fn choose(
     request: &Request,
     flake: &Flake,
     sandbox: &Sandbox,
+    roots: Option<&GcRoots>,
 ) -> Result<Box<dyn Engine>, Error> {
     let nix = NixEngine {
         version: sandbox.nix_version()?,
@@ -67,7 +69,7 @@ pub(super) fn choose(
     Ok(match version {
         Some(version) => Box::new(EvalJobsEngine {
             version,
-            command: jobs_command(request, flake, nix.workers, sandbox),
+            command: jobs_command(request, flake, nix.workers, sandbox, roots),
             nix,
         }),
         None => Box::new(nix),
@@ -162,6 +164,7 @@ fn jobs_command(
     flake: &Flake,
     workers: usize,
     sandbox: &Sandbox,
+    roots: Option<&GcRoots>,
 ) -> JobsCommand {
     let mut base = CommandSpec::new("nix-eval-jobs").args(OPTIONS).args([
         "--force-recurse",
@@ -171,12 +174,11 @@ fn jobs_command(
         &request.limits.memory.to_string(),
     ]);
     // From inside a sandbox it cannot write there; every job becomes a root a moment later anyway.
-    if let Some(directory) = request
-        .gc_roots_dir
-        .as_ref()
-        .filter(|_| !sandbox.is_closed())
-    {
-        base = base.args(["--gc-roots-dir".into(), directory.clone().into_os_string()]);
+    if let Some(roots) = roots.filter(|_| !sandbox.is_closed()) {
+        base = base.args([
+            "--gc-roots-dir".into(),
+            roots.directory().as_os_str().to_owned(),
+        ]);
     }
     if request.show_trace {
         base = base.args(["--show-trace"]);

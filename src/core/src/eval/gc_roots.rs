@@ -6,6 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::Keeping;
 use crate::error::Error;
 use crate::nix::DrvPath;
 use crate::process::{CommandSpec, capture};
@@ -23,8 +24,26 @@ pub(super) struct GcRoots {
 }
 
 impl GcRoots {
+    /// What `keeping` asks for.
+    pub(super) fn of(keeping: &Keeping) -> Result<Option<Self>, Error> {
+        match keeping {
+            Keeping::Nothing => Ok(None),
+            Keeping::Folder(directory) => Self::open(directory).map(Some),
+            Keeping::Run {
+                name,
+                folders,
+                live,
+            } => {
+                if let Some(live) = live {
+                    folders.sweep(name, live);
+                }
+                Self::open(&folders.make(name)?).map(Some)
+            }
+        }
+    }
+
     /// Makes `directory` if it is not there.
-    pub(super) fn open(directory: &Path) -> Result<Self, Error> {
+    fn open(directory: &Path) -> Result<Self, Error> {
         std::fs::create_dir_all(directory).map_err(|e| Error::io("make", directory, e))?;
         let directory = directory
             .canonicalize()
@@ -39,13 +58,20 @@ impl GcRoots {
         })
     }
 
+    /// The folder.
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// Makes roots of `drvs`.
     pub(super) fn register(&mut self, drvs: &[&DrvPath]) -> Result<(), Error> {
         let mut new: Vec<&DrvPath> = drvs.to_vec();
         new.retain(|drv| self.registered.insert((*drv).clone()));
         for drv in &new {
             let link = self.directory.join(base_name(drv));
-            place(&link, drv).map_err(|error| Error::io("make", &link, error))?;
+            // The same error for all, so that it is told once.
+            place(&link, drv)
+                .map_err(|error| Error::io("make links in", &self.directory, error))?;
         }
         if !self.is_direct && !new.is_empty() {
             self.register_links(&new)?;

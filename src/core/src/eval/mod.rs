@@ -34,6 +34,6 @@ mod words;
 pub use attribute::parse_attribute;
 pub use event::{Current, Event, Progress, Summary};
 pub use request::{
-    EngineChoice, Isolation, Limits, Memory, Request, SandboxChoice, Source, host_system,
+    EngineChoice, Isolation, Keeping, Limits, Memory, Request, SandboxChoice, Source, host_system,
 };
 pub use run::run;

@@ -1,9 +1,10 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::nix::{AttrPath, System};
 use crate::repo_config;
+use crate::run_roots::{RunFolders, RunName};
 
 /// What to evaluate, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,12 +23,32 @@ pub struct Request {
     pub isolation: Isolation,
     /// Whether error texts carry the whole stack trace.
     pub show_trace: bool,
-    /// Where every derivation found is kept from the garbage collector.
-    pub gc_roots_dir: Option<PathBuf>,
+    /// How every derivation found is kept from the garbage collector.
+    pub keeping: Keeping,
     /// Where results are remembered, and looked for first. Only of checkouts.
     pub memory: Option<Memory>,
     /// Warnings that belong to the request itself; they are told first.
     pub warnings: Vec<String>,
+}
+
+/// How long derivations are kept from the garbage collector, by links.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Keeping {
+    /// No longer than the evaluation itself needs them.
+    #[default]
+    Nothing,
+    /// As long as the links in this folder are there.
+    Folder(PathBuf),
+    /// Until the run is released.
+    Run {
+        /// Which.
+        name: RunName,
+        /// Where its folder may be.
+        folders: RunFolders,
+        /// Runs of the same master that still need what they have. With this, what earlier ones
+        /// left behind is removed.
+        live: Option<BTreeSet<u64>>,
+    },
 }
 
 /// The memory of evaluations as one evaluation uses it.
@@ -151,7 +172,7 @@ impl Request {
             limits: Limits::default(),
             isolation: Isolation::default(),
             show_trace: false,
-            gc_roots_dir: None,
+            keeping: Keeping::Nothing,
             memory: None,
             warnings: Vec::new(),
         }

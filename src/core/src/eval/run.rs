@@ -9,9 +9,10 @@ use super::breach;
 use super::engine::{self, Engine};
 use super::flake::Flake;
 use super::found::{Found, Outlet};
+use super::gc_roots::GcRoots;
 use super::remember::Remembering;
 use super::sandbox::Sandbox;
-use super::{Event, Progress, Request, Source, Summary};
+use super::{Event, Keeping, Progress, Request, Source, Summary};
 use crate::error::Error;
 use crate::machine_line::{self, Line, Start};
 use crate::process::stop_requested;
@@ -33,11 +34,20 @@ pub fn run(
     let started = Instant::now();
     let flake = Flake::find(&request.source)?;
     let sandbox = Sandbox::open(request)?;
-    let engine = engine::choose(request, &flake, &sandbox)?;
-    let mut assembler = Assembler::new(sink, request.gc_roots_dir.as_deref())?;
+    let (roots, problem) = match GcRoots::of(&request.keeping) {
+        // Who names a folder wants that one.
+        Err(error) if matches!(request.keeping, Keeping::Folder(_)) => return Err(error),
+        Err(error) => (None, Some(error)),
+        Ok(roots) => (roots, None),
+    };
+    let engine = engine::choose(request, &flake, &sandbox, roots.as_ref())?;
+    let mut assembler = Assembler::new(sink, roots);
     assembler.line(Line::Start(start(request, engine.as_ref())));
     for warning in request.warnings.iter().chain(&sandbox.warnings) {
         assembler.warn(warning.clone());
+    }
+    if let Some(error) = &problem {
+        assembler.warn_of_roots(error);
     }
 
     let memory = Remembering::of(request, engine.as_ref());

@@ -1,0 +1,309 @@
+//! Derivations between their evaluation and their builds, on a real Nix whose store is a folder of
+//! the test: only there garbage is collected.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests, which clippy does not see as such"
+)]
+
+mod evaluation;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use buildbot_nix_core::machine_line::{Decoder, Line};
+use evaluation::{Checkout, Evaluated};
+use rstest::rstest;
+use tempfile::TempDir;
+
+const USER: &str = "ci";
+
+/// A store of its own, and a home.
+struct Store(TempDir);
+
+impl Store {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.0.path().join(path)
+    }
+
+    /// Where links are roots by themselves.
+    fn direct(&self) -> PathBuf {
+        let users = self.path("nix/var/nix/gcroots/per-user");
+        users.join(USER).join(".buildbot-nix-runs")
+    }
+
+    /// Where Nix is told of them.
+    fn indirect(&self) -> PathBuf {
+        self.path("home/.local/state/buildbot-nix/runs")
+    }
+
+    /// Lets `command` use this store and nothing else.
+    fn apply<'c>(&self, command: &'c mut Command) -> &'c mut Command {
+        command
+            .env(
+                "NIX_REMOTE",
+                format!("local?root={}", self.0.path().display()),
+            )
+            .env("NIX_STATE_DIR", self.path("nix/var/nix"))
+            .env("HOME", self.path("home"))
+            .env_remove("XDG_STATE_HOME")
+            .env_remove("XDG_CACHE_HOME")
+    }
+
+    fn evaluate(&self, checkout: &Checkout, run: &str, arguments: &[&str]) -> Evaluated {
+        let mut command = checkout.command(&["--run", run]);
+        let output = self.apply(command.args(arguments)).output().unwrap();
+        Evaluated::from_output(output)
+    }
+
+    /// What the master has run at the end of a run.
+    fn release(&self, run: &str) {
+        let output = self.agent(&["release", run, "--gc-roots-user", USER]);
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(output.stdout, b"");
+    }
+
+    fn agent(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_buildbot-nix"));
+        self.apply(command.args(arguments)).output().unwrap()
+    }
+
+    fn collect_garbage(&self) {
+        let mut command = Command::new("nix-store");
+        let collected = self.apply(command.arg("--gc")).output().unwrap();
+        assert!(collected.status.success(), "{collected:?}");
+    }
+
+    fn has(&self, path: &str) -> bool {
+        self.path(path.trim_start_matches('/')).exists()
+    }
+
+    /// How many of the jobs' derivations are left.
+    fn left(&self, evaluated: &Evaluated) -> usize {
+        let drvs = evaluated.jobs().map(|job| job.drv_path.as_str());
+        drvs.filter(|drv| self.has(drv)).count()
+    }
+}
+
+/// Two jobs that no other flake has.
+fn checkout(name: &str) -> Checkout {
+    let drv = |name: &str, needs: &str| {
+        format!(
+            "derivation {{ name = \"{name}\"; system = \"x86_64-linux\"; builder = \"/bin/sh\"; {needs} }}"
+        )
+    };
+    Checkout::with_flake(&format!(
+        "{{ outputs = {{ self }}: {{ checks.x86_64-linux = rec {{ a = {}; b = {}; }}; }}; }}",
+        drv(&format!("{name}-a"), ""),
+        drv(&format!("{name}-b"), "inherit a;")
+    ))
+}
+
+fn is_reused(evaluated: &Evaluated) -> bool {
+    let mut lines = evaluated.lines.iter();
+    lines.any(|line| matches!(line, Line::Reused { .. }))
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .collect();
+    names.sort_unstable();
+    names
+}
+
+#[rstest]
+#[case::folder_of_a_user(&["--gc-roots-user", USER], true)]
+#[case::own_folder(&[], false)]
+fn derivations_live_until_their_run_is_released(#[case] place: &[&str], #[case] is_direct: bool) {
+    let store = Store::new();
+    let evaluated = store.evaluate(&checkout("x"), "m-1", place);
+    evaluated.assert_complete();
+    assert_eq!(evaluated.warnings(), Vec::<&str>::new());
+    let folder = if is_direct {
+        store.direct()
+    } else {
+        store.indirect()
+    };
+    assert_eq!(names(&folder), ["m-1"]);
+
+    store.collect_garbage();
+    assert_eq!(store.left(&evaluated), 2);
+    // Another run is another matter.
+    store.release("m-2");
+    store.release("other-1");
+    store.collect_garbage();
+    assert_eq!(store.left(&evaluated), 2);
+
+    store.release("m-1");
+    assert_eq!(names(&folder), Vec::<String>::new());
+    store.collect_garbage();
+    assert_eq!(store.left(&evaluated), 0);
+    store.release("m-1");
+}
+
+#[test]
+fn without_a_run_nothing_is_kept() {
+    let store = Store::new();
+    let checkout = checkout("x");
+    let mut command = checkout.command(&[]);
+    let evaluated = Evaluated::from_output(store.apply(&mut command).output().unwrap());
+    assert_eq!(store.left(&evaluated), 2);
+    store.collect_garbage();
+    assert_eq!(store.left(&evaluated), 0);
+}
+
+#[test]
+fn where_nothing_can_be_kept_there_is_one_warning() {
+    let store = Store::new();
+    for folder in ["nix/var/nix/gcroots/per-user/ci", "home/.local"] {
+        std::fs::create_dir_all(store.path(folder).parent().unwrap()).unwrap();
+        std::fs::write(store.path(folder), "a file").unwrap();
+    }
+    let evaluated = store.evaluate(&checkout("x"), "m-1", &["--gc-roots-user", USER]);
+    evaluated.assert_complete();
+    let warnings = evaluated.warnings();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    for words in [
+        "derivations are not kept from garbage collection: cannot make a folder",
+        "per-user/ci/.buildbot-nix-runs/m-1`: ",
+        ".local/state/buildbot-nix/runs/m-1`: ",
+    ] {
+        assert!(warnings[0].contains(words), "{words}: {warnings:?}");
+    }
+}
+
+#[test]
+fn links_that_cannot_be_made_are_one_warning() {
+    let store = Store::new();
+    let checkout = checkout("x");
+    let evaluated = store.evaluate(&checkout, "m-1", &["--gc-roots-user", USER]);
+    // Where a link is to be, something is that cannot be replaced.
+    let folder = store.direct().join("m-1");
+    for link in names(&folder) {
+        std::fs::remove_file(folder.join(&link)).unwrap();
+        std::fs::create_dir_all(folder.join(link).join("full")).unwrap();
+    }
+    assert_eq!(store.left(&evaluated), 2);
+    let again = store.evaluate(&checkout, "m-1", &["--gc-roots-user", USER]);
+    again.assert_complete();
+    let warnings = again.warnings();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(
+        warnings[0].contains("cannot make links in `"),
+        "{warnings:?}"
+    );
+}
+
+#[test]
+fn what_a_crash_left_behind_goes_with_the_next_evaluation() {
+    let store = Store::new();
+    let evaluate = |run: &str, live: &str| {
+        let live = format!("--live-runs={live}");
+        let place = ["--gc-roots-user", USER, live.as_str()];
+        store.evaluate(&checkout(run), run, &place)
+    };
+    let lost = evaluate("m-1", "");
+    let alive = evaluate("m-2", "1");
+    let foreign = evaluate("other-1", "");
+    // Begun earlier, arrives later.
+    let newest = evaluate("m-9", "1,2");
+    assert_eq!(store.left(&lost), 2);
+    let next = evaluate("m-3", "2");
+    assert_eq!(names(&store.direct()), ["m-2", "m-3", "m-9", "other-1"]);
+    store.collect_garbage();
+    for (evaluated, left) in [(lost, 0), (alive, 2), (foreign, 2), (newest, 2), (next, 2)] {
+        assert_eq!(store.left(&evaluated), left, "{evaluated:#?}");
+    }
+}
+
+#[test]
+fn a_reused_result_is_kept_as_well() {
+    let store = Store::new();
+    let checkout = checkout("x");
+    for arguments in [
+        &["init", "--quiet"][..],
+        &["add", "--all"],
+        &[
+            "-c",
+            "user.name=A",
+            "-c",
+            "user.email=a@b",
+            "commit",
+            "--quiet",
+            "--message=x",
+        ],
+    ] {
+        let mut git = Command::new("git");
+        let status = git.arg("-C").arg(checkout.path()).args(arguments).status();
+        assert!(status.unwrap().success());
+    }
+    let evaluate = |run: &str| store.evaluate(&checkout, run, &["--gc-roots-user", USER]);
+    let first = evaluate("m-1");
+    assert!(!is_reused(&first));
+    let second = evaluate("m-2");
+    assert!(is_reused(&second), "{second:#?}");
+    store.release("m-1");
+    store.collect_garbage();
+    assert_eq!(store.left(&second), 2);
+
+    store.release("m-2");
+    store.collect_garbage();
+    assert_eq!(store.left(&first), 0);
+    let third = evaluate("m-3");
+    assert!(!is_reused(&third), "{third:#?}");
+    store.collect_garbage();
+    assert_eq!(store.left(&third), 2);
+    assert_eq!(third.job_names(), first.job_names());
+
+    // Of two, one is lost: it is not said that all is well.
+    store.release("m-3");
+    let drv = third.job("x86_64-linux\nb").drv_path.as_str();
+    let mut delete = Command::new("nix-store");
+    let deleted = store.apply(delete.args(["--delete", drv])).output();
+    assert!(deleted.unwrap().status.success());
+    let fourth = evaluate("m-4");
+    assert!(!is_reused(&fourth));
+    assert_eq!(store.left(&fourth), 2);
+}
+
+#[test]
+fn a_build_of_what_was_collected_says_so() {
+    let store = Store::new();
+    let evaluated = store.evaluate(&checkout("gone"), "m-1", &["--gc-roots-user", USER]);
+    store.release("m-1");
+    store.collect_garbage();
+    let drv = evaluated.job("x86_64-linux\na").drv_path.as_str();
+    let built = store.agent(&["build", "--format", "json", drv]);
+    // Neither success nor the derivation's fault.
+    assert_eq!(built.status.code(), Some(3), "{built:?}");
+    let lines = Decoder::default().feed(&built.stdout).unwrap();
+    let Some(Line::Outcome(outcome)) = lines.last() else {
+        panic!("{lines:?}");
+    };
+    let message = outcome.message.as_deref().unwrap();
+    assert!(message.contains("was garbage-collected"), "{message}");
+    assert!(message.ends_with("restart the evaluation"), "{message}");
+}
+
+#[test]
+fn mistakes_are_usage_errors() {
+    let store = Store::new();
+    for arguments in [
+        &["release"][..],
+        &["release", "../x-1"],
+        &["release", "m"],
+        &["eval", "--run", "m"],
+        &["eval", "--live-runs", "1"],
+        &["eval", "--run", "m-1", "--live-runs", "one"],
+        &["eval", "--run", "m-1", "--gc-roots-dir", "/tmp/x"],
+    ] {
+        let output = store.agent(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+    }
+}

@@ -1,0 +1,176 @@
+use insta::assert_snapshot;
+
+use super::*;
+use crate::config::parse_settings;
+use crate::nix::AttrPath;
+use crate::plan::{master_plan, polled_projects};
+
+const DRV: &str = "/nix/store/g2w8y6hvvvrvbzkx6npjmq33fs4bzqrh-a.drv";
+
+fn plan(more: &str) -> MasterPlan {
+    let text = format!(
+        "url: http://ci/\nbuild_systems: [x86_64-linux, aarch64-linux]\nlocal_workers: 1\n{more}\n\
+         pull_based: {{repositories: {{o/r: {{url: 'https://git/o/r', default_branch: main}}}}}}"
+    );
+    let settings = parse_settings("settings.yaml", &text).unwrap();
+    master_plan(&settings, &polled_projects(&settings), &[])
+}
+
+fn eval(plan: &MasterPlan, is_renewed: bool) -> String {
+    let build = Evaluation {
+        url: "http://ci/#/builders/1/builds/2".to_owned(),
+        is_renewed,
+        master: "ci:/srv/master".to_owned(),
+        build: 12,
+        running: vec![12, 9, 13, 8],
+    };
+    eval_command(plan, &plan.projects[0], &build).join(" ")
+}
+
+fn build(plan: &MasterPlan, attr: &str, keep: bool) -> String {
+    build_command(plan, &plan.projects[0], &DRV.parse().unwrap(), attr, keep).join(" ")
+}
+
+#[test]
+fn settings_reach_the_command_lines() {
+    let usual = plan("");
+    assert_snapshot!(eval(&usual, false), @"buildbot-nix eval --checkout . --format json --systems x86_64-linux,aarch64-linux --engine auto --max-memory 4096 --timeout 3600 --attribute-timeout 600 --max-silent 1200 --sandbox auto --fetch-cache o-r --scope o/r --label http://ci/#/builders/1/builds/2 --run 8b7a3426466c2ca4-12 --live-runs=8,9 --gc-roots-user buildbot-worker");
+    assert_snapshot!(build(&usual, "x86_64-linux.a", true), @"buildbot-nix build --format json --gc-root /nix/var/nix/gcroots/per-user/buildbot-worker/o/r/x86_64-linux.a --timeout 10800 --max-silent 1200 --log-limit 64 /nix/store/g2w8y6hvvvrvbzkx6npjmq33fs4bzqrh-a.drv");
+    let changed = plan(
+        "eval_engine: nix\neval_worker_count: 3\neval_timeout: 60\nshow_trace_on_failure: true\n\
+         projects: {o/r: {eval_timeout: 90, eval_max_memory_size: 8192}}\n\
+         gcroots: false\nbuild_timeout: 600\neval_sandbox: required\n\
+         eval_sandbox_paths: [/srv/a]\nallow_import_from_derivation: false\n\
+         nix_config_allow: {extra-substituters: ['https://a https://b', 'https://c']}",
+    );
+    assert_snapshot!(eval(&changed, true), @"buildbot-nix eval --checkout . --format json --systems x86_64-linux,aarch64-linux --engine nix --max-memory 8192 --workers 3 --timeout 90 --attribute-timeout 600 --max-silent 1200 --show-trace --sandbox required --fetch-cache o-r --sandbox-path /srv/a --allow-nix-config extra-substituters=https://a https://b --allow-nix-config extra-substituters=https://c --no-import-from-derivation --scope o/r --label http://ci/#/builders/1/builds/2 --no-reuse --run 8b7a3426466c2ca4-12 --live-runs=8,9 --gc-roots-user buildbot-worker");
+    assert_snapshot!(build(&changed, "x86_64-linux.a", true), @"buildbot-nix build --format json --timeout 600 --max-silent 1200 --log-limit 64 --show-trace /nix/store/g2w8y6hvvvrvbzkx6npjmq33fs4bzqrh-a.drv");
+}
+
+#[rstest::rstest]
+#[case("", "--branch=main")]
+#[case("branch=-x revision=", "--branch=-x")]
+#[case("branch=topic revision=abc", "--branch=topic --revision=abc")]
+#[case(
+    "branch=topic revision=abc head_sha=abc",
+    "--branch=topic --revision=abc"
+)]
+#[case(
+    "branch=topic revision=abc head_sha=abc base_sha=def base_branch=next",
+    "--branch=topic --revision=abc --merge-into=next"
+)]
+#[case(
+    "branch=refs/pull/7/merge revision=abc github.head.sha=abc github.base.sha=def basename=next",
+    "--branch=refs/pull/7/merge --revision=abc --merge-into=next"
+)]
+#[case(
+    "branch=refs/pull/7/merge github.head.sha=abc github.base.sha=def",
+    "--branch=refs/pull/7/merge --revision=abc --merge-into=main"
+)]
+fn a_checkout_is_of_what_the_properties_say(#[case] properties: &str, #[case] said: &str) {
+    let pairs = properties.split_whitespace();
+    let pairs = pairs.map(|pair| pair.split_once('=').unwrap());
+    let properties = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let plan = plan("");
+    let command = checkout_command(&plan.projects[0], &properties.collect(), None).join(" ");
+    assert_eq!(
+        command,
+        format!(
+            "buildbot-nix checkout --format json --replace {said} --timeout 3600 \
+             https://git/o/r ."
+        )
+    );
+}
+
+#[test]
+fn a_checkout_tells_what_is_tested() {
+    let hash = |digit: &str| digit.repeat(40);
+    let checkout = |base: Option<String>| Checkout {
+        revision: hash("1"),
+        commit: hash("2"),
+        tree: hash("3"),
+        base_branch: base.as_ref().map(|_| "main".to_owned()),
+        base,
+        seconds: 1.5,
+    };
+    let text = |checkout: &Checkout| {
+        let properties = checkout_properties(checkout).into_iter();
+        let mut lines = vec![checkout_summary(checkout)];
+        lines.extend(properties.map(|(name, value)| format!("{name}={}", &value[..2])));
+        lines.join("\n")
+    };
+    assert_snapshot!(text(&checkout(None)), @r"
+    111111111111
+    got_revision=11
+    tested_revision=22
+    tested_tree=33
+    ");
+    assert_snapshot!(text(&checkout(Some(hash("4")))), @r"
+    111111111111 merged into main at 444444444444
+    got_revision=11
+    merged_base=44
+    merged_base_branch=ma
+    tested_revision=22
+    tested_tree=33
+    ");
+}
+
+#[test]
+fn a_checkout_without_submodules_and_with_credentials() {
+    let mut plan = plan("");
+    plan.projects[0].submodules = false;
+    let command = checkout_command(&plan.projects[0], &BTreeMap::new(), Some("../secrets"));
+    assert_snapshot!(command.join(" "), @"buildbot-nix checkout --format json --replace --branch=main --no-submodules --credentials ../secrets --timeout 3600 https://git/o/r .");
+}
+
+#[test]
+fn a_gc_root_stays_in_the_projects_folder() {
+    let command = build(&plan(""), "../../pwned", true);
+    assert!(command.contains("/o/r/..%2F..%2Fpwned "), "{command}");
+    assert!(!build(&plan(""), "a", false).contains("--gc-root"));
+}
+
+#[test]
+fn properties_have_the_predecessors_names() {
+    let plan = plan("");
+    let attr_path = AttrPath::new(["x86_64-linux", "a.b"]);
+    let job = Job {
+        attr: attr_path.to_string(),
+        attr_path,
+        name: "a".to_owned(),
+        system: "x86_64-linux".parse().unwrap(),
+        drv_path: DRV.parse().unwrap(),
+        outputs: BTreeMap::from([("out".to_owned(), None)]),
+        cache_status: CacheStatus::NotBuilt,
+        needs: Vec::new(),
+        needed_by: Vec::new(),
+    };
+    let properties = build_properties(&plan.projects[0], "checks", &job);
+    let text: Vec<String> = properties
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    assert_snapshot!(text.join("\n"), @r#"
+    attr=x86_64-linux."a.b"
+    cacheStatus=notBuilt
+    default_branch=main
+    drv_path=/nix/store/g2w8y6hvvvrvbzkx6npjmq33fs4bzqrh-a.drv
+    status_name=nix-build git+https:o/r#checks.x86_64-linux."a.b"
+    system=x86_64-linux
+    virtual_builder_name=git+https:o/r#checks.x86_64-linux."a.b"
+    virtual_builder_tags=
+    "#);
+}
+
+#[test]
+fn what_an_evaluation_keeps_is_released_by_the_same_name() {
+    let of = |plan: &MasterPlan, master| release_command(plan, master, 12).join(" ");
+    let usual = of(&plan(""), "ci:/srv/master");
+    assert_snapshot!(usual, @"buildbot-nix release --gc-roots-user buildbot-worker 8b7a3426466c2ca4-12");
+    assert!(eval(&plan(""), false).contains(" --run 8b7a3426466c2ca4-12 "));
+    // Nobody else's: all of these may work for one store.
+    let mut other = plan("");
+    other.url = "http://other/".to_owned();
+    assert_ne!(of(&plan(""), "ci:/srv/other"), usual);
+    assert_ne!(of(&other, "ci:/srv/master"), usual);
+}
