@@ -14,6 +14,7 @@ __all__ = [
     "BuilderKind",
     "CancelFilter",
     "CheckoutReader",
+    "Evaluation",
     "Finding",
     "GitSecrets",
     "Job",
@@ -95,12 +96,13 @@ class Plan:
         ``credentials`` is a folder there, beside the build's own. Raises ``ConfigError`` if there
         is no such project.
         """
-    def eval_command(self, project: str, url: str, anew: bool) -> list[str]:
+    def eval_command(self, project: str, evaluation: Evaluation) -> list[str]:
         """What a worker runs in a checkout to evaluate it.
 
-        ``url`` is the page of the evaluation's build; with ``anew`` a remembered result does not
-        count. Raises ``ConfigError`` if there is no such project.
+        Raises ``ConfigError`` if there is no such project.
         """
+    def release_command(self, master: str, build: int) -> list[str]:
+        """What a worker runs once nothing needs the derivations of an evaluation any more."""
     def build_command(
         self, project: str, drv_path: str, attr: str, branch: str | None
     ) -> list[str]:
@@ -110,6 +112,19 @@ class Plan:
         """
     def build_properties(self, project: str, attribute: str, job: Job) -> dict[str, str]:
         """Buildbot properties of the build of ``job``, which stands below ``attribute``."""
+
+@final
+class Evaluation:
+    """One evaluation as the master knows it."""
+
+    def __new__(
+        cls, *, url: str, anew: bool, master: str, build: int, running: list[int]
+    ) -> Evaluation:
+        """``url`` is the page of its build; with ``anew`` a remembered result does not count.
+
+        ``master`` is Buildbot's name of the master, ``build`` the id of the build; ``running`` has
+        the ids of all builds that evaluate or wait for what came of it.
+        """
 
 @final
 class Project:

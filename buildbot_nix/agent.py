@@ -10,6 +10,7 @@ from buildbot.process.buildstep import BuildStep
 from buildbot.process.log import StreamLog
 from buildbot.process.remotecommand import RemoteShellCommand
 from buildbot.util.twisted import async_to_deferred
+from twisted.python import log
 
 from buildbot_nix.errors import BuildbotNixError
 
@@ -108,6 +109,33 @@ async def run_agent(
     if remote.headers():
         await stdio.addHeader(remote.headers())
     return remote
+
+
+async def run_quietly(step: BuildStep, command: Sequence[str], *, max_time: float) -> None:
+    """Runs the agent without a log of its own, also on a step that was stopped. Only the master's
+    log says that it failed."""
+    assert step.build is not None
+    remote = RemoteShellCommand(
+        step.build.workdir or "build",
+        list(command),
+        timeout=None,
+        maxTime=max_time,
+        sigtermTime=TERM_SECONDS,
+        logEnviron=False,
+        collectStdout=True,
+        collectStderr=True,
+    )
+    remote.worker = step.worker
+    # So that it ends if the worker is lost.
+    step.cmd = remote
+    try:
+        await remote.run(step, step.remote, step.build.builder.name or "")
+    except Exception:
+        log.err(None, f"while running {shlex.join(command)}")
+    finally:
+        step.cmd = None
+    if remote.rc != 0:
+        log.msg(f"{shlex.join(command)} ended with {remote.rc}: {remote.stdout}{remote.stderr}")
 
 
 def no_word(command: str, status: int | None) -> str:

@@ -142,7 +142,8 @@ class Materialiser:
     def eval_steps(self, row: Builder) -> BuildFactory:
         project = self.projects[row.project]
         checkout = Checkout(self.plan, project)
-        return BuildFactory([checkout, EvaluateFlake(self.plan, project), BuildFlake()])
+        evaluate = EvaluateFlake(self.plan, project)
+        return BuildFactory([checkout, evaluate, BuildFlake(self.plan)])
 
     def build_steps(self, row: Builder) -> BuildFactory:
         project = self.projects[row.project]

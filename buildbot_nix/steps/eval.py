@@ -8,7 +8,7 @@ from buildbot.util.twisted import async_to_deferred
 from twisted.internet import defer
 from twisted.python.failure import Failure
 
-from buildbot_nix._native import Plan, Project
+from buildbot_nix._native import Evaluation, Plan, Project
 from buildbot_nix.admission import Place
 from buildbot_nix.agent import run_agent
 from buildbot_nix.feed import Feed
@@ -61,11 +61,7 @@ class EvaluateFlake(BuildStep):
         try:
             remote = await run_agent(
                 self,
-                self._plan.eval_command(
-                    self._project.name,
-                    await self.build.getUrl(),
-                    bool(self.getProperty(FORCE_PROPERTY)),
-                ),
+                self._plan.eval_command(self._project.name, await self._evaluation()),
                 driver.take_output,
                 max_time=self._project.eval_timeout + GRACE_SECONDS,
             )
@@ -88,6 +84,30 @@ class EvaluateFlake(BuildStep):
         if run.warnings:
             await self.addCompleteLog("Evaluation Warnings", "\n".join(run.warnings) + "\n")
         return WARNINGS if run.warnings or run.evaluation_failures else SUCCESS
+
+    async def _evaluation(self) -> Evaluation:
+        assert self.build is not None and self.build.buildid is not None
+        assert self.master is not None and self.master.name is not None
+        return Evaluation(
+            url=await self.build.getUrl(),
+            anew=bool(self.getProperty(FORCE_PROPERTY)),
+            master=self.master.name,
+            build=self.build.buildid,
+            running=self._live_builds(),
+        )
+
+    def _live_builds(self) -> list[int]:
+        """The builds that evaluate or wait for theirs. One without a number is newer than this;
+        so are all builds of a project that this step's plan does not know."""
+        assert self.master is not None
+        builders = self.master.botmaster.builders
+        running = [
+            build.buildid
+            for project in self._plan.projects
+            if project.eval_builder in builders
+            for build in builders[project.eval_builder].building
+        ]
+        return [build for build in running if build is not None]
 
     @async_to_deferred
     async def interrupt(self, reason: str | Failure) -> None:

@@ -25,8 +25,12 @@ from twisted.python import log
 from twisted.python.failure import Failure
 
 from buildbot_nix._native import BuildResult, Finding, Job, Plan, Project, Run
+from buildbot_nix.agent import run_quietly
 from buildbot_nix.errors import BuildbotNixError
 from buildbot_nix.feed import Feed
+
+#: Seconds that the end of a run may take on the worker.
+RELEASE_SECONDS = 300
 
 #: Where a build keeps its driver.
 ATTRIBUTE = "nix_run"
@@ -236,6 +240,10 @@ class BuildFlake(BuildStep):
     haltOnFailure = False
     flunkOnFailure = True
 
+    def __init__(self, plan: Plan, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self._plan = plan
+
     @async_to_deferred
     async def run(self) -> int:
         driver = RunDriver.of(self.build)
@@ -245,6 +253,7 @@ class BuildFlake(BuildStep):
         driver.on_progress = self.updateSummary
         self.updateSummary()
         await driver.finished
+        await self._release()
         await self.addHTMLLog("summary", driver.run.html())
         for attr, url in driver.failures:
             await self.addURL(f"{attr} failed", url)
@@ -252,6 +261,15 @@ class BuildFlake(BuildStep):
             # The worker is lost or the master stops: Buildbot starts all of it once more.
             return RETRY
         return RESULTS[driver.run.finding]
+
+    async def _release(self) -> None:
+        """The garbage collector may have the derivations. What is not done here, since the worker
+        is lost or the master stops, is done when the next evaluation begins there."""
+        assert self.build is not None and self.build.buildid is not None
+        assert self.master is not None and self.master.name is not None
+        command = self._plan.release_command(self.master.name, self.build.buildid)
+        if self.build.results != RETRY:
+            await run_quietly(self, command, max_time=RELEASE_SECONDS)
 
     @async_to_deferred
     async def interrupt(self, reason: str | Failure) -> None:

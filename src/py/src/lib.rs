@@ -24,7 +24,7 @@ mod _native {
     #[pymodule_export]
     use crate::cli::run_command_line;
     #[pymodule_export]
-    use crate::plan::{Plan, load_plan};
+    use crate::plan::{Evaluation, Plan, load_plan};
     #[pymodule_export]
     use crate::rows::{
         BranchDecision, Builder, BuilderKind, CancelFilter, GitSecrets, Lock, Poller, Project,

@@ -17,6 +17,25 @@ use crate::rows::{
 };
 use crate::run::Job;
 
+/// An evaluation as the master knows it.
+#[pyclass(module = "buildbot_nix._native", frozen)]
+pub(crate) struct Evaluation(agent::Evaluation);
+
+#[pymethods]
+impl Evaluation {
+    #[new]
+    #[pyo3(signature = (*, url, anew, master, build, running))]
+    fn new(url: String, anew: bool, master: String, build: u64, running: Vec<u64>) -> Self {
+        Self(agent::Evaluation {
+            url,
+            is_renewed: anew,
+            master,
+            build,
+            running,
+        })
+    }
+}
+
 /// A plan, and what is needed to read the secrets that it names.
 #[pyclass(module = "buildbot_nix._native", frozen)]
 pub(crate) struct Plan {
@@ -212,14 +231,17 @@ impl Plan {
         &self,
         python: Python<'_>,
         project: &str,
-        url: &str,
-        anew: bool,
+        evaluation: &Evaluation,
     ) -> PyResult<Vec<String>> {
         boundary::call(python, || {
             let project = self.project(project)?;
-            let command = agent::eval_command(self.plan(), project, url, anew);
+            let command = agent::eval_command(self.plan(), project, &evaluation.0);
             Ok::<_, Error>(command)
         })
+    }
+
+    fn release_command(&self, master: &str, build: u64) -> Vec<String> {
+        agent::release_command(self.plan(), master, build)
     }
 
     fn build_command(
