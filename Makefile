@@ -10,13 +10,13 @@ export PATH := $(BUILD)/bin:$(BUILD)/venv/bin:$(BUILD)/nix/bin:$(PATH)
 
 # The steps of `test` have an order: what fails quickest comes first.
 .NOTPARALLEL:
-.PHONY: help setup demo demo-check test lint fmt test-rust test-python test-e2e bench bench-eval clean
+.PHONY: help setup demo demo-check test lint fmt test-rust test-python test-patches test-e2e bench bench-eval clean
 
 help: ## This list
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed -E 's/^([^:]+):.*## /\1 /' | \
 		while read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
 
-setup: ## Get and build all that is needed (asks for root once; quick when all is there)
+setup: ## Get and build all that is needed (asks for root once); PATCHES=none: Buildbot as it is
 	@.ci/setup
 
 demo: setup ## Run a Buildbot with a forge of its own, to click through
@@ -25,7 +25,7 @@ demo: setup ## Run a Buildbot with a forge of its own, to click through
 demo-check: setup ## Run the same without a person, and end
 	$(PYTHON) -m tests.demo --check
 
-test: setup lint test-rust test-python test-e2e ## Everything that CI checks
+test: setup lint test-rust test-python test-patches test-e2e ## Everything that CI checks
 
 lint: setup ## Formatting, lints and types
 	.ci/check-nix
@@ -46,6 +46,9 @@ test-rust: setup ## Tests of the Rust crates
 
 test-python: setup ## Tests of the Python package, with Buildbot's own fakes
 	$(PYTHON) -m pytest tests/python
+
+test-patches: setup ## Tests of the patches to Buildbot, each with and without
+	$(PYTHON) -m pytest --timeout 300 tests/patches
 
 test-e2e: setup ## Tests with a real Buildbot, Nix, PostgreSQL and browser
 	$(PYTHON) -m pytest --timeout 300 tests/e2e

@@ -6,6 +6,8 @@
   cargo,
   rustPlatform,
   rustc,
+  # Everything works without, only slower; patches/README.md says what each is for.
+  withPatches ? true,
 }:
 let
   inherit (lib) fileset;
@@ -26,6 +28,22 @@ let
       root = ../.;
       fileset = files;
     };
+
+  # What patches/ was made for; with another version they may not apply, or be in it already.
+  patchedVersion = "4.3.0";
+  stock = buildbotPackages.buildbot;
+  buildbot =
+    if !withPatches then
+      stock
+    else if stock.version != patchedVersion then
+      lib.warn "buildbot-nix: no patches for Buildbot ${stock.version}, only for ${patchedVersion}" stock
+    else
+      stock.overrideAttrs (old: {
+        patches = old.patches or [ ] ++ patchFiles;
+      });
+  patchFiles = map (name: ../patches + "/${name}") (
+    lib.filter (lib.hasSuffix ".patch") (lib.attrNames (builtins.readDir ../patches))
+  );
 
   meta = {
     description = "Continuous integration for Nix flakes on Buildbot";
@@ -57,7 +75,7 @@ in
     ];
     dependencies = [
       # An application in nixpkgs; as such no interpreter would find it.
-      (python.pkgs.toPythonModule buildbotPackages.buildbot)
+      (python.pkgs.toPythonModule buildbot)
       buildbotPackages.buildbot-plugins.www
       buildbotPackages.buildbot-worker
       python.pkgs.requests

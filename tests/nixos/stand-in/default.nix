@@ -31,6 +31,9 @@ let
 
   lib = {
     inherit fileset genAttrs;
+    inherit (builtins) attrNames filter;
+    hasSuffix = suffix: text: builtins.match ".*${suffix}" text != null;
+    warn = builtins.trace;
     getExe = package: "${package}/bin/${package.meta.mainProgram}";
     importTOML = path: builtins.fromTOML (builtins.readFile path);
     licenses.mit.spdxId = "MIT";
@@ -111,12 +114,13 @@ let
           inherit lib;
           python3 = python;
           buildbotPackages =
-            packages [
-              "buildbot"
-              "buildbot-worker"
-            ]
+            packages [ "buildbot-worker" ]
             // {
               inherit python;
+              buildbot = package "buildbot" // {
+                version = "4.3.0";
+                overrideAttrs = change: build "buildbot" (existing (change { }).patches) { };
+              };
               buildbot-plugins = packages [ "www" ];
             };
           rustPlatform =

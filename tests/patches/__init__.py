@@ -1,0 +1,1 @@
+"""The patches to Buildbot in ``patches/``."""
