@@ -35,6 +35,13 @@ pub fn html(run: &Run) -> String {
     );
     let warnings: Vec<String> = run.warnings().iter().map(ToString::to_string).collect();
     notes(&mut page, "Warnings", &warnings);
+    if let Some(lost) = run.lost() {
+        let title = format!(
+            "No longer there since the last evaluation of {}",
+            lost.branch
+        );
+        notes(&mut page, &escape(&title), &lost.attrs);
+    }
     list(
         &mut page,
         "Built",
@@ -131,20 +138,11 @@ fn row(page: &mut String, attribute: &Attribute) {
 
 fn costs_of(page: &mut String, statistics: &Statistics) {
     let title = costs(statistics);
-    let _ = write!(
-        page,
-        "<details><summary>{}</summary><table class=\"nix-run\">",
-        escape(&title)
-    );
+    let _ = write!(page, "<details><summary>{}</summary><ul>", escape(&title));
     for (cost, attr) in costliest(statistics) {
-        let _ = write!(
-            page,
-            "<tr><td>{}</td><td>{}</td></tr>",
-            escape(attr),
-            escape(&cost)
-        );
+        let _ = write!(page, "<li>{}: {}</li>", escape(&cost), escape(attr));
     }
-    page.push_str("</table></details>");
+    page.push_str("</ul></details>");
 }
 
 fn notes(page: &mut String, title: &str, notes: &[String]) {
@@ -156,8 +154,12 @@ fn notes(page: &mut String, title: &str, notes: &[String]) {
         "<details open><summary>{title} ({})</summary><ul>",
         notes.len()
     );
-    for note in notes {
+    for note in notes.iter().take(ROWS_MAX) {
         let _ = write!(page, "<li>{}</li>", escape(note));
     }
-    page.push_str("</ul></details>");
+    page.push_str("</ul>");
+    if notes.len() > ROWS_MAX {
+        let _ = write!(page, "<p>and {} more</p>", notes.len() - ROWS_MAX);
+    }
+    page.push_str("</details>");
 }

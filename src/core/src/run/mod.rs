@@ -5,6 +5,9 @@
 //! `buildbot-nix check` drive the same object.
 
 mod job;
+mod names;
+#[cfg(test)]
+mod names_tests;
 #[cfg(test)]
 mod tests;
 
@@ -12,12 +15,13 @@ use std::collections::HashMap;
 use std::fmt;
 
 pub use job::{Attribute, Finding, Outcome, Tally};
+pub use names::{Lost, Names};
 
 use crate::graph::{Graph, NodeId, State, Verdict};
 use crate::machine_line::{
     BuildResult, CacheStatus, Decoder, Failed, Job, Line, ProtocolError, Skipped, Start, Statistics,
 };
-use crate::nix::DrvPath;
+use crate::nix::{AttrPath, DrvPath};
 
 /// Warnings that are kept; evaluations of big trees repeat themselves.
 const WARNINGS_MAX: usize = 200;
@@ -37,6 +41,10 @@ pub struct Run {
     /// Set if an earlier evaluation is used again; has what that was called, if anything.
     reused: Option<String>,
     skipped: Vec<Skipped>,
+    /// Attributes that do not evaluate.
+    failed: Vec<AttrPath>,
+    /// Attributes that are gone.
+    lost: Option<Lost>,
     warnings: Vec<Warning>,
     statistics: Option<Statistics>,
     /// Why the evaluation as a whole did not work.
@@ -156,6 +164,7 @@ impl Run {
     }
 
     fn add_failed(&mut self, failed: Failed) {
+        self.failed.push(failed.attr_path);
         self.attributes.push(Attribute {
             attr: failed.attr,
             job: None,

@@ -109,7 +109,7 @@ fn a_mixed_run_is_summed_up_failures_first() {
     );
     assert!(
         page.contains("<summary>evaluated in 2.0 s by 1 evaluator</summary>")
-            && page.contains("<td>slow&lt;i&gt;</td><td>1.500 s</td>"),
+            && page.contains("<li>1.500 s: slow&lt;i&gt;</li>"),
         "{page}"
     );
     assert!(page.contains("no string (× 17)</li>"), "{page}");
@@ -117,6 +117,31 @@ fn a_mixed_run_is_summed_up_failures_first() {
         page.contains("<a href=\"http://ci/#/builders/7/builds/1\">a</a>"),
         "{page}"
     );
+}
+
+#[test]
+fn what_is_gone_is_in_the_summary() {
+    let start = || {
+        Line::Start(Start {
+            version: 1,
+            engine: "nix".to_owned(),
+            engine_version: "2.26.3".to_owned(),
+            attribute: "checks".to_owned(),
+            flake_dir: ".".to_owned(),
+            systems: Vec::new(),
+        })
+    };
+    let mut before = run_of([start(), job("a<b>", "a", CacheStatus::Local, &[]), done()]);
+    let names = before.compare(None, "main").unwrap();
+    let mut run = run_of([start(), job("b", "b", CacheStatus::Local, &[]), done()]);
+    run.compare(Some(&names), "<main>").unwrap();
+    let page = report::html(&run);
+    assert!(
+        page.contains("No longer there since the last evaluation of &lt;main&gt; (1)")
+            && page.contains("<li>a&lt;b&gt;</li>"),
+        "{page}"
+    );
+    assert_eq!(run.finding(), Finding::Succeeded);
 }
 
 #[test]
