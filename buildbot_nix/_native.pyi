@@ -319,6 +319,13 @@ class Run:
         """Where the build of a job can be seen."""
     def cancel(self) -> None:
         """Hand out nothing more; what runs must still be given back by ``finish``."""
+    #: Attributes that are gone, after ``compare``.
+    lost: list[str]
+    def compare(self, before: str | None, branch: str) -> str | None:
+        """Finds out which attributes are gone since the last evaluation of ``branch``, of which
+        ``before`` is what this has returned. Returns what is to be kept until the next one; None
+        if the evaluation did not go to its end. Takes a second for millions: call it in a thread.
+        """
     def summary(self) -> str:
         """How it stands, in one line."""
     def html(self) -> str:

@@ -8,10 +8,12 @@ from buildbot.util.twisted import async_to_deferred
 from twisted.internet import defer
 from twisted.python.failure import Failure
 
+from buildbot_nix._bridge import in_thread
 from buildbot_nix._native import Evaluation, Plan, Project
 from buildbot_nix.admission import Place
 from buildbot_nix.agent import run_agent
 from buildbot_nix.feed import Feed
+from buildbot_nix.history import History
 from buildbot_nix.machines import Machines
 from buildbot_nix.steps.trigger import RunDriver
 
@@ -78,6 +80,7 @@ class EvaluateFlake(BuildStep):
         run = driver.run
         if run.fatal is not None:
             return FAILURE
+        await self._look_for_lost()
         reused = run.reused(self.master.config.buildbotURL)
         if reused is not None and reused[1] is not None:
             await self.addURL(reused[0], reused[1])
@@ -110,6 +113,26 @@ class EvaluateFlake(BuildStep):
         return [build for build in running if build is not None]
 
     @async_to_deferred
+    async def _look_for_lost(self) -> None:
+        """Compares with the last evaluation of the branch, or of the one that a pull request is
+        for, and keeps the attributes of a branch for the next one."""
+        assert self.build is not None and self.master is not None and self._driver is not None
+        build = self.build.buildid
+        assert build is not None
+        history = History(self.master, self._project.name)
+        base = self.getProperty("merged_base_branch")
+        branch = base or self.getProperty("branch") or self._project.default_branch
+        names = await in_thread(
+            self._driver.run.compare, await history.names_of(branch, build), branch
+        )
+        passes_by = self._plan.branch_decision(self._project.name, branch).merge_queue
+        if names is not None and base is None and not passes_by:
+            await history.keep(branch, build, names)
+        if self._driver.run.lost:
+            text = "\n".join(self._driver.run.lost)
+            await self.addCompleteLog("No longer there", f"{text}\n")
+
+    @async_to_deferred
     async def interrupt(self, reason: str | Failure) -> None:
         if self._driver is not None:
             # First, so that the agent's last word is that of a cancelled run.
@@ -139,6 +162,8 @@ class EvaluateFlake(BuildStep):
             parts.append(reused[0])
         if run.evaluation_failures:
             parts.append(f"{run.evaluation_failures} failed to evaluate")
+        if run.lost:
+            parts.append(f"{len(run.lost)} no longer there")
         if run.warnings:
             plural = "s" if len(run.warnings) > 1 else ""
             parts.append(f"{len(run.warnings)} warning{plural}")

@@ -162,6 +162,28 @@ impl Run {
         Some((reuse.text, reuse.url.map(str::to_owned)))
     }
 
+    fn compare(
+        &self,
+        python: Python<'_>,
+        before: Option<&str>,
+        branch: &str,
+    ) -> PyResult<Option<String>> {
+        boundary::call(python, || {
+            // Only what is between needs the run, which others wait for.
+            let before = before.and_then(run::Names::parse);
+            let names = self.lock().compare(before.as_ref(), branch);
+            Ok::<_, Error>(names.map(|names| names.to_text()))
+        })
+    }
+
+    #[getter]
+    fn lost(&self) -> Vec<String> {
+        let run = self.lock();
+        run.lost()
+            .map(|lost| lost.attrs.clone())
+            .unwrap_or_default()
+    }
+
     fn summary(&self, python: Python<'_>) -> PyResult<String> {
         boundary::call(python, || Ok::<_, Error>(report::short(&self.lock())))
     }
