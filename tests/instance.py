@@ -287,12 +287,12 @@ class Instance:
         _, requests = self.rest.control(
             f"forceschedulers/{name}", "force", builderid=builder, reason="by a test", **fields
         )
-        request = next(iter(requests.values()))
-        rows = wait_until(
-            f"the start of what was forced in {project}",
-            lambda: self.rest.get(f"buildrequests/{request}/builds"),
-        )
-        return int(rows[0]["buildid"])
+        return self._started(requests)
+
+    def rebuild(self, build_id: int) -> int:
+        """Presses the button "Rebuild" of a build; returns the id of the one that it starts."""
+        _, requests = self.rest.control(f"builds/{build_id}", "rebuild")
+        return self._started(requests)
 
     def evaluators(self) -> list[str]:
         """Command lines of evaluator processes, whatever the engine."""
@@ -300,6 +300,15 @@ class Instance:
         return [command for command in commands if re.search(r"nix(-eval-jobs| repl) ", command)]
 
     # Inner parts
+
+    def _started(self, requests: Mapping[str, int]) -> int:
+        """The id of the build that is started for the only request."""
+        (request,) = requests.values()
+        rows = wait_until(
+            f"the start of request {request}",
+            lambda: self.rest.get(f"buildrequests/{request}/builds"),
+        )
+        return int(rows[0]["buildid"])
 
     def _answers(self) -> bool:
         assert self.master is not None
