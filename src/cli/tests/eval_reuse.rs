@@ -62,11 +62,15 @@ impl Repository {
         self.git(&["commit", "--quiet", "--allow-empty", "--message", "x"]);
     }
 
-    fn evaluate(&self, label: &str, arguments: &[&str]) -> Evaluated {
+    fn command(&self, label: &str, arguments: &[&str]) -> Command {
         let cache = self.cache.path().to_str().unwrap();
         let mut all = vec!["--cache-dir", cache, "--label", label];
         all.extend(arguments);
-        self.checkout.evaluate(&all)
+        self.checkout.command(&all)
+    }
+
+    fn evaluate(&self, label: &str, arguments: &[&str]) -> Evaluated {
+        Evaluated::from_output(self.command(label, arguments).output().unwrap())
     }
 
     fn remembered(&self) -> Vec<std::path::PathBuf> {
@@ -138,6 +142,27 @@ fn the_same_tree_is_not_evaluated_again() {
     );
     let attribute = repository.evaluate("all", &["--systems", "all"]);
     assert_eq!(reused(&attribute), None);
+}
+
+/// A pull request and the branch that it became have the same files, and so the same result.
+#[test]
+fn results_are_shared_whatever_may_be_fetched() {
+    let repository = Repository::with_checks(&format!("{{ a = {}; }}", derivation("a", "")));
+    let caches = tempfile::tempdir().unwrap();
+    let evaluate = |label: &str, more: &[&str]| {
+        let arguments = ["--sandbox", "required", "--fetch-cache", label];
+        let mut command = repository.command(label, &[&arguments[..], more].concat());
+        command.env("XDG_CACHE_HOME", caches.path());
+        Evaluated::from_output(command.output().unwrap())
+    };
+    let request = evaluate("untrusted", &[]);
+    assert_eq!(reused(&request), None);
+    request.assert_complete();
+    let credentials = caches.path().join("credentials");
+    std::fs::create_dir(&credentials).unwrap();
+    let folder = credentials.to_str().unwrap();
+    let branch = evaluate("trusted", &["--credentials", folder]);
+    assert_eq!(reused(&branch).as_deref(), Some("untrusted"), "{branch:#?}");
 }
 
 #[test]

@@ -72,6 +72,10 @@ pub(crate) struct Arguments {
     show_trace: bool,
     #[command(flatten)]
     isolation: isolation::IsolationArguments,
+    /// Folder with any of the files netrc, access-tokens, for private inputs. Sandboxed evaluators
+    /// see them; it is removed at the end
+    #[arg(long, value_name = "DIR")]
+    credentials: Option<PathBuf>,
     /// Evaluate although the result for these files is known
     #[arg(long)]
     no_reuse: bool,
@@ -166,6 +170,7 @@ impl Arguments {
             silence: Duration::from_secs(self.max_silent),
         };
         request.isolation = self.isolation.isolation();
+        request.credentials.clone_from(&self.credentials);
         request.show_trace = self.show_trace;
         request.keeping = self.keeping.keeping();
         request.memory = self.memory();

@@ -37,3 +37,4 @@ pub use request::{
     EngineChoice, Isolation, Keeping, Limits, Memory, Request, SandboxChoice, Source, host_system,
 };
 pub use run::run;
+pub use sandbox::{ACCESS_TOKENS, NETRC};

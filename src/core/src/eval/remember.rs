@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use super::assemble::Assembler;
 use super::engine::Engine;
-use super::{Memory, Request, Source};
+use super::{Isolation, Memory, Request, Source};
 use crate::error::Error;
 use crate::machine_line::Line;
 use crate::reuse::{Key, Recalled, Store, files_key};
@@ -30,7 +30,13 @@ impl<'r> Remembering<'r> {
         };
         let directory = directory.canonicalize().ok()?;
         let mut key = files_key(&directory, flake_dir, lock_file)?;
-        key.add("isolation", &format!("{:?}", request.isolation));
+        // Whose fetched inputs are at hand, and with which credentials more can be had, does not
+        // change what an evaluation comes to; and what could not be fetched is not remembered.
+        let isolation = Isolation {
+            fetch_cache: None,
+            ..request.isolation.clone()
+        };
+        key.add("isolation", &format!("{isolation:?}"));
         key.add("scope", &memory.scope);
         key.add("attribute", &request.attribute.to_string());
         for system in &request.systems {

@@ -21,6 +21,9 @@ pub struct Request {
     pub limits: Limits,
     /// What the evaluator may see and do.
     pub isolation: Isolation,
+    /// A folder with secrets for private inputs, which is removed at the end. Evaluators see them
+    /// in the sandbox only.
+    pub credentials: Option<PathBuf>,
     /// Whether error texts carry the whole stack trace.
     pub show_trace: bool,
     /// How every derivation found is kept from the garbage collector.
@@ -171,6 +174,7 @@ impl Request {
             engine: EngineChoice::default(),
             limits: Limits::default(),
             isolation: Isolation::default(),
+            credentials: None,
             show_trace: false,
             keeping: Keeping::Nothing,
             memory: None,

@@ -11,7 +11,7 @@ use super::flake::Flake;
 use super::found::{Found, Outlet};
 use super::gc_roots::GcRoots;
 use super::remember::Remembering;
-use super::sandbox::Sandbox;
+use super::sandbox::{Credentials, Sandbox};
 use super::{Event, Keeping, Progress, Request, Source, Summary};
 use crate::error::Error;
 use crate::machine_line::{self, Line, Start};
@@ -32,8 +32,11 @@ pub fn run(
     sink: &mut dyn FnMut(Event) -> ControlFlow<()>,
 ) -> Result<Summary, Error> {
     let started = Instant::now();
+    // First, so that they are gone afterwards whatever happens.
+    let credentials = request.credentials.as_deref().map(Credentials::open);
+    let credentials = credentials.transpose()?;
     let flake = Flake::find(&request.source)?;
-    let sandbox = Sandbox::open(request)?;
+    let sandbox = Sandbox::open(request, credentials.as_ref())?;
     let (roots, problem) = match GcRoots::of(&request.keeping) {
         // Who names a folder wants that one.
         Err(error) if matches!(request.keeping, Keeping::Folder(_)) => return Err(error),

@@ -1,5 +1,6 @@
 //! What of this machine an evaluator needs to see.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -156,6 +157,20 @@ impl Seen {
             }
         }
     }
+}
+
+/// Where the `nix` of `environment` has the settings of this machine.
+pub(super) fn settings_directory(environment: &BTreeMap<OsString, OsString>) -> PathBuf {
+    let variable = |name: &str| environment.get(&OsString::from(name));
+    if let Some(directory) = variable("NIX_CONF_DIR") {
+        return directory.into();
+    }
+    let beside = || {
+        let folder = folder_of("nix", variable("PATH")?)?;
+        let directory = folder.parent()?.join("etc/nix");
+        directory.join("nix.conf").exists().then_some(directory)
+    };
+    beside().unwrap_or_else(|| "/etc/nix".into())
 }
 
 /// The folder in which `program` can be called by its name, without links that lead there.

@@ -7,6 +7,7 @@
 //! [`View`] is that sandbox as data, without I/O; `host` finds out what to put into it, and
 //! [`Sandbox`] makes the rest ready and tries it out.
 
+mod credentials;
 mod daemon;
 mod environment;
 mod host;
@@ -14,4 +15,6 @@ mod open;
 mod trusted;
 mod view;
 
+pub(super) use credentials::Credentials;
+pub use credentials::{ACCESS_TOKENS, NETRC};
 pub(super) use open::Sandbox;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::super::{Isolation, Request, SandboxChoice, text, tools};
+use super::Credentials;
 use super::daemon::Daemon;
 use super::host::{Seen, find};
 use super::view::{HOME, OURS, View};
@@ -39,7 +40,10 @@ struct Inside {
 
 impl Sandbox {
     /// Makes ready what `request` asks for, and tries it out.
-    pub(in super::super) fn open(request: &Request) -> Result<Self, Error> {
+    pub(in super::super) fn open(
+        request: &Request,
+        credentials: Option<&Credentials>,
+    ) -> Result<Self, Error> {
         let isolation = &request.isolation;
         let scratch = tempfile::Builder::new().prefix("buildbot-nix-").tempdir();
         let scratch =
@@ -50,35 +54,25 @@ impl Sandbox {
             warnings: Vec::new(),
             scratch,
         };
-        if isolation.sandbox == SandboxChoice::Off {
-            return Ok(sandbox);
-        }
-        match sandbox.close(request) {
-            Ok(inside) => {
-                sandbox.inside = Some(inside);
-                Ok(sandbox)
-            }
-            Err(Error::Stopped) => Err(Error::Stopped),
-            Err(error) => {
-                // Perhaps there is no Nix at all.
-                tools::nix_version()?;
-                if isolation.sandbox == SandboxChoice::Required {
-                    return Err(Error::Nix {
-                        message: format!("cannot evaluate in a sandbox: {error}"),
-                        hint: Some(
-                            "install bubblewrap and allow user namespaces on the worker, or set \
-                             `eval_sandbox` to `auto`"
-                                .to_owned(),
-                        ),
-                    });
+        if isolation.sandbox != SandboxChoice::Off {
+            match sandbox.close(request, credentials) {
+                Ok(inside) => sandbox.inside = Some(inside),
+                Err(Error::Stopped) => return Err(Error::Stopped),
+                Err(error) => {
+                    // Perhaps there is no Nix at all.
+                    tools::nix_version()?;
+                    let warning = without(isolation.sandbox, &error)?;
+                    sandbox.warnings.push(warning);
                 }
-                sandbox.warnings.push(format!(
-                    "the evaluation ran without a sandbox: {error}; install bubblewrap and allow \
-                     user namespaces on the worker, or set `eval_sandbox` to `off`"
-                ));
-                Ok(sandbox)
             }
         }
+        if credentials.is_some() && !sandbox.is_closed() {
+            // Whoever evaluates beside this one could read them.
+            let warning = "credentials for private inputs are not used: the evaluation runs \
+                           without a sandbox";
+            sandbox.warnings.push(warning.to_owned());
+        }
+        Ok(sandbox)
     }
 
     /// `command`, seeing what it is meant to see.
@@ -106,7 +100,11 @@ impl Sandbox {
         }
     }
 
-    fn close(&mut self, request: &Request) -> Result<Inside, Error> {
+    fn close(
+        &mut self,
+        request: &Request,
+        credentials: Option<&Credentials>,
+    ) -> Result<Inside, Error> {
         let outer = process::environment();
         let path = outer
             .get(&OsString::from("PATH"))
@@ -140,16 +138,17 @@ impl Sandbox {
         remote.push(socket);
         let cache = self.cache(&request.isolation);
         let data = format!("{OURS}/data");
+        let mut variables = vec![("NIX_REMOTE", remote), ("XDG_DATA_HOME", data.into())];
+        if let Some(credentials) = credentials {
+            read_only.extend(credentials.seen.iter().cloned());
+            variables.push(("NIX_CONF_DIR", Credentials::settings_directory().into()));
+        }
         let view = View {
             bwrap,
             read_only,
             cache,
             directory,
-            environment: environment::inner(
-                &outer,
-                path,
-                [("NIX_REMOTE", remote), ("XDG_DATA_HOME", data.into())],
-            ),
+            environment: environment::inner(&outer, path, variables),
         };
         Ok(Inside {
             nix_version: try_out(&view)?,
@@ -177,6 +176,24 @@ impl Sandbox {
             }
         }
     }
+}
+
+/// What to tell of an evaluation without a sandbox, if it may be done.
+fn without(sandbox: SandboxChoice, error: &Error) -> Result<String, Error> {
+    if sandbox == SandboxChoice::Required {
+        return Err(Error::Nix {
+            message: format!("cannot evaluate in a sandbox: {error}"),
+            hint: Some(
+                "install bubblewrap and allow user namespaces on the worker, or set \
+                 `eval_sandbox` to `auto`"
+                    .to_owned(),
+            ),
+        });
+    }
+    Ok(format!(
+        "the evaluation ran without a sandbox: {error}; install bubblewrap and allow user \
+         namespaces on the worker, or set `eval_sandbox` to `off`"
+    ))
 }
 
 /// Writes what is made for the evaluators, and tells where they see it.
