@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shutil
-import threading
 from collections.abc import Iterator
 
 import pytest
 
+from tests.e2e.watch import Watch
 from tests.git_server import GitServer, make_certificate
 from tests.instance import Instance
-from tests.processes import files_with, processes_of
+from tests.processes import files_with
 from tests.repository import Repository, flake
 from tests.waiting import wait_until
 
@@ -57,29 +57,6 @@ def worker_options(instance: Instance) -> dict[str, object]:
         f":trustRoots={instance.folder / 'tls' / 'trust'}",
         "env": {"GIT_SSL_CAINFO": str(instance.folder / "tls" / "cert.pem")},
     }
-
-
-class Watch:
-    """Looks for a text in all command lines as long as it is open."""
-
-    def __init__(self, text: str) -> None:
-        self.seen: set[str] = set()
-        self._text = text
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._look)
-
-    def _look(self) -> None:
-        while not self._ended.wait(0.005):
-            commands = processes_of([self._text], environment=False).values()
-            self.seen.update(command for command in commands if self._text in command)
-
-    def __enter__(self) -> Watch:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._thread.join()
 
 
 def test_two_workers_connect_through_tls(
