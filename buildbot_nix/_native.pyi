@@ -96,6 +96,12 @@ class Plan:
         ``credentials`` is a folder there, beside the build's own. Raises ``ConfigError`` if there
         is no such project.
         """
+    def eval_secrets(self, project: str, properties: dict[str, str]) -> dict[str, str]:
+        """Secrets that an evaluation may use for private inputs: name by name of its file.
+
+        ``properties`` are the build's after its checkout, which decide whether it is trusted.
+        Raises ``ConfigError`` if there is no such project.
+        """
     def eval_command(self, project: str, evaluation: Evaluation) -> list[str]:
         """What a worker runs in a checkout to evaluate it.
 
@@ -118,10 +124,20 @@ class Evaluation:
     """One evaluation as the master knows it."""
 
     def __new__(
-        cls, *, url: str, anew: bool, master: str, build: int, running: list[int]
+        cls,
+        *,
+        properties: dict[str, str],
+        credentials: str | None,
+        url: str,
+        anew: bool,
+        master: str,
+        build: int,
+        running: list[int],
     ) -> Evaluation:
         """``url`` is the page of its build; with ``anew`` a remembered result does not count.
 
+        ``properties`` are the build's after its checkout, which decide whether it is trusted;
+        ``credentials`` is a folder beside the build's own with the files of ``Plan.eval_secrets``.
         ``master`` is Buildbot's name of the master, ``build`` the id of the build; ``running`` has
         the ids of all builds that evaluate or wait for what came of it.
         """

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Callable, Sequence
 from typing import cast
 
+from buildbot.process.build import Build
 from buildbot.process.buildstep import BuildStep
 from buildbot.process.log import StreamLog
 from buildbot.process.remotecommand import RemoteShellCommand
@@ -136,6 +137,12 @@ async def run_quietly(step: BuildStep, command: Sequence[str], *, max_time: floa
         step.cmd = None
     if remote.rc != 0:
         log.msg(f"{shlex.join(command)} ended with {remote.rc}: {remote.stdout}{remote.stderr}")
+
+
+def text_properties(build: Build) -> dict[str, str]:
+    """Properties of ``build`` that are texts."""
+    properties = build.getProperties().asDict().items()
+    return {name: value for name, (value, _) in properties if isinstance(value, str)}
 
 
 def no_word(command: str, status: int | None) -> str:

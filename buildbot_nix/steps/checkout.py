@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from buildbot.process.buildstep import BuildStep
-from buildbot.process.properties import Secret
 from buildbot.process.results import CANCELLED, EXCEPTION, FAILURE, SUCCESS
-from buildbot.steps.worker import CompositeStepMixin
 from buildbot.util.twisted import async_to_deferred
 
 from buildbot_nix._native import CheckoutReader, Plan, Project
-from buildbot_nix.agent import no_word, run_agent
+from buildbot_nix.agent import no_word, run_agent, text_properties
+from buildbot_nix.steps.credentials import WithCredentials
 
 #: Seconds that Buildbot waits longer than the agent before it ends a checkout itself.
 GRACE_SECONDS = 120
@@ -28,13 +26,12 @@ RESULTS = {
 }
 
 
-class Checkout(CompositeStepMixin, BuildStep):
+class Checkout(WithCredentials):
     """Checks out the revision of the build; a pull request merged into its base branch."""
 
     name = "git"
     haltOnFailure = True
     flunkOnFailure = True
-    logEnviron = False
 
     def __init__(self, plan: Plan, project: Project, **kwargs: object) -> None:
         super().__init__(**kwargs)
@@ -46,27 +43,18 @@ class Checkout(CompositeStepMixin, BuildStep):
     async def run(self) -> int:
         assert self.build is not None
         reader = CheckoutReader()
-        secrets = await self._secrets()
-        properties = {
-            name: value
-            for name, (value, _) in self.build.getProperties().asDict().items()
-            if isinstance(value, str)
-        }
+        secrets = self._secrets()
         command = self._plan.checkout_command(
-            self._project.name, properties, f"../{CREDENTIALS}" if secrets else None
+            self._project.name,
+            text_properties(self.build),
+            f"../{CREDENTIALS}" if secrets else None,
         )
-        try:
-            for name, text in secrets.items():
-                await self.downloadFileContentToWorker(
-                    name, f"{text}\n", abandonOnFailure=True, mode=0o600, workdir=CREDENTIALS
-                )
-            remote = await run_agent(
-                self, command, reader.feed, max_time=self._plan.checkout_timeout + GRACE_SECONDS
-            )
-        finally:
-            # The agent removes them too, but it may never have been started.
-            if secrets:
-                await self.runRmdir(CREDENTIALS, abandonOnFailure=False)
+        max_time = self._plan.checkout_timeout + GRACE_SECONDS
+        remote = await self.with_credentials(
+            CREDENTIALS,
+            secrets,
+            lambda: run_agent(self, command, reader.feed, max_time=max_time),
+        )
         if remote.output_error is not None:
             self._summary = str(remote.output_error)
             return EXCEPTION
@@ -80,9 +68,8 @@ class Checkout(CompositeStepMixin, BuildStep):
             return EXCEPTION
         return EXCEPTION if remote.rc is None else RESULTS.get(remote.rc, EXCEPTION)
 
-    async def _secrets(self) -> dict[str, str]:
-        """What git needs, by file name."""
-        assert self.build is not None
+    def _secrets(self) -> dict[str, str]:
+        """Names of what git needs, by file name."""
         names = self._project.git_secrets
         files = {
             "ssh-key": names.ssh_private_key,
@@ -90,12 +77,7 @@ class Checkout(CompositeStepMixin, BuildStep):
             "https-user": names.https_user,
             "https-password": names.https_password,
         }
-        return {
-            # Rendered by the build so that it hides them in logs.
-            file: await self.build.render(Secret(name))
-            for file, name in files.items()
-            if name
-        }
+        return {file: name for file, name in files.items() if name}
 
     def getResultSummary(self) -> dict[str, str]:
         if self._summary is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from buildbot.process.buildstep import BuildStep
 from buildbot.process.results import CANCELLED, EXCEPTION, FAILURE, RETRY, SUCCESS, WARNINGS
 from buildbot.util.twisted import async_to_deferred
 from twisted.internet import defer
@@ -11,19 +10,22 @@ from twisted.python.failure import Failure
 from buildbot_nix._bridge import in_thread
 from buildbot_nix._native import Evaluation, Plan, Project
 from buildbot_nix.admission import Place
-from buildbot_nix.agent import run_agent
+from buildbot_nix.agent import run_agent, text_properties
 from buildbot_nix.feed import Feed
 from buildbot_nix.history import History
 from buildbot_nix.machines import Machines
+from buildbot_nix.steps.credentials import WithCredentials
 from buildbot_nix.steps.trigger import RunDriver
 
 #: Seconds that Buildbot waits longer than the agent before it ends an evaluation itself.
 GRACE_SECONDS = 120
+#: Where the worker has secrets while the agent runs: beside the folder of the build.
+CREDENTIALS = "eval-credentials"
 #: The property that makes an evaluation happen although its result is known.
 FORCE_PROPERTY = "nix_force_evaluation"
 
 
-class EvaluateFlake(BuildStep):
+class EvaluateFlake(WithCredentials):
     """Evaluates the flake. Builds start while it still runs; the next step waits for them."""
 
     name = "Evaluate flake"
@@ -61,11 +63,15 @@ class EvaluateFlake(BuildStep):
         self._driver = driver
         remote = None
         try:
-            remote = await run_agent(
-                self,
-                self._plan.eval_command(self._project.name, await self._evaluation()),
-                driver.take_output,
-                max_time=self._project.eval_timeout + GRACE_SECONDS,
+            properties = text_properties(self.build)
+            secrets = self._plan.eval_secrets(self._project.name, properties)
+            evaluation = await self._evaluation(properties, bool(secrets))
+            command = self._plan.eval_command(self._project.name, evaluation)
+            max_time = self._project.eval_timeout + GRACE_SECONDS
+            remote = await self.with_credentials(
+                CREDENTIALS,
+                secrets,
+                lambda: run_agent(self, command, driver.take_output, max_time=max_time),
             )
         finally:
             # Also when the worker is lost: the step that waits must come to an end.
@@ -88,10 +94,12 @@ class EvaluateFlake(BuildStep):
             await self.addCompleteLog("Evaluation Warnings", "\n".join(run.warnings) + "\n")
         return WARNINGS if run.warnings or run.evaluation_failures else SUCCESS
 
-    async def _evaluation(self) -> Evaluation:
+    async def _evaluation(self, properties: dict[str, str], has_secrets: bool) -> Evaluation:
         assert self.build is not None and self.build.buildid is not None
         assert self.master is not None and self.master.name is not None
         return Evaluation(
+            properties=properties,
+            credentials=f"../{CREDENTIALS}" if has_secrets else None,
             url=await self.build.getUrl(),
             anew=bool(self.getProperty(FORCE_PROPERTY)),
             master=self.master.name,

@@ -132,11 +132,12 @@ class TestCheckout(TestBuildStepMixin, TestReactorMixin, unittest.TestCase):
         )
         return self.check("", 127, EXCEPTION, text)
 
-    def credentials(self, rc: int) -> list[Any]:
+    def credentials(self, rc: int, *, interrupted: bool = False) -> list[Any]:
         folder = f"../{CREDENTIALS}"
         fatal = line("fatal", message="no")
         agent = self.agent("--branch=main", "--credentials", folder)
         agent = agent.stdout(DONE if rc == 0 else fatal).exit(rc)
+        agent.interrupted = interrupted
         files = [
             ExpectDownloadFile(
                 blocksize=32768,
@@ -150,8 +151,8 @@ class TestCheckout(TestBuildStepMixin, TestReactorMixin, unittest.TestCase):
         ]
         return [*files, agent, ExpectRmdir(dir=CREDENTIALS, log_environ=False).exit(0)]
 
-    def with_credentials(self, rc: int, result: int) -> Any:
-        expected = self.credentials(rc)
+    def with_credentials(self, rc: int, result: int, *, interrupted: bool = False) -> Any:
+        expected = self.credentials(rc, interrupted=interrupted)
         step = self.set_up(*expected, properties={}, credentials_file="./password")
         others = self.build.render
 
@@ -170,6 +171,10 @@ class TestCheckout(TestBuildStepMixin, TestReactorMixin, unittest.TestCase):
 
     def test_credentials_are_files_and_go(self) -> Any:
         return self.with_credentials(0, SUCCESS)
+
+    def test_credentials_go_after_a_stop(self) -> Any:
+        self.interrupt_nth_remote_command(2)
+        return self.with_credentials(4, CANCELLED, interrupted=True)
 
     def test_credentials_go_after_a_failure(self) -> Any:
         return self.with_credentials(1, FAILURE)

@@ -51,6 +51,29 @@ fn a_tree_needs_nothing_outside() {
 }
 
 #[test]
+fn whether_the_branch_has_it_is_said() {
+    let site = Site::new();
+    let first = site.git(&["rev-parse", "HEAD"]);
+    let other = site.commit("topic", &[("file", "other\n")]);
+    let on_branch = |branch: &str, revision: &str| {
+        let arguments = ["--branch", branch, "--revision", revision];
+        site.checkout("tree", &arguments).done().on_branch
+    };
+    assert!(site.checkout("tree", &[]).done().on_branch);
+    assert!(on_branch("topic", &other));
+    assert!(on_branch("topic", &first));
+    assert!(on_branch("main", &first));
+    // It is there, but somebody only says that it is of `main`.
+    assert!(!on_branch("main", &other));
+    assert!(!on_branch("gone", &other));
+    let merged = [&["--merge-into", "main"][..], &["--revision", &other]].concat();
+    assert!(!site.checkout("tree", &merged).done().on_branch);
+    // Now it is, which the clone has not seen yet.
+    site.git(&["push", "--quiet", "origin", "HEAD:refs/heads/main"]);
+    assert!(on_branch("main", &other));
+}
+
+#[test]
 fn an_older_revision_and_a_reset_branch() {
     let site = Site::new();
     let first = site.git(&["rev-parse", "HEAD"]);

@@ -9,7 +9,9 @@ use crate::build::gc_root_name;
 use crate::config::IsolationSettings;
 use crate::machine_line::{CacheStatus, Checkout, Job};
 use crate::nix::DrvPath;
-use crate::plan::{MasterPlan, ProjectPlan, virtual_builder_name};
+use crate::plan::{
+    MasterPlan, ON_BRANCH, ProjectPlan, PullRequest, YES, given, virtual_builder_name,
+};
 
 /// Folder below which each user of the machine keeps gc roots.
 const GC_ROOTS: &str = "/nix/var/nix/gcroots/per-user";
@@ -19,23 +21,15 @@ pub const CHECKOUT_TIMEOUT: u64 = 3600;
 
 /// The command that makes the current folder a checkout of what a build with `properties` is
 /// about. `credentials` is a folder with secrets, if there are any.
-///
-/// A pull request has both hashes, as GitHub's hook gives them or as Gitea's does.
 pub fn checkout_command(
     project: &ProjectPlan,
     properties: &BTreeMap<String, String>,
     credentials: Option<&str>,
 ) -> Vec<String> {
-    let given = |name: &str| {
-        let value = properties.get(name).map(String::as_str);
-        value.filter(|value| !value.is_empty())
-    };
+    let given = |name| given(properties, name);
     let default = project.default_branch.as_str();
-    let hashes = |head, base| given(base).and(given(head));
-    let pull_request = hashes("github.head.sha", "github.base.sha")
-        .map(|head| (head, given("github.base.ref").or(given("basename"))))
-        .or_else(|| Some((hashes("head_sha", "base_sha")?, given("base_branch"))));
-    let revision = pull_request.map(|(head, _)| head).or(given("revision"));
+    let pull_request = PullRequest::of(properties);
+    let revision = pull_request.map(|it| it.head).or(given("revision"));
     let mut command = Command::new("checkout");
     command.option("--format", "json");
     command.flag("--replace", true);
@@ -44,8 +38,8 @@ pub fn checkout_command(
     if let Some(revision) = revision {
         command.value("--revision", revision);
     }
-    if let Some((_, base)) = pull_request {
-        command.value("--merge-into", base.unwrap_or(default));
+    if let Some(pull_request) = pull_request {
+        command.value("--merge-into", pull_request.base.unwrap_or(default));
     }
     command.flag("--no-submodules", !project.submodules);
     if let Some(folder) = credentials {
@@ -59,6 +53,10 @@ pub fn checkout_command(
 /// An evaluation as the master knows it.
 #[derive(Debug, Clone)]
 pub struct Evaluation {
+    /// Properties of its build, those of the checkout among them.
+    pub properties: BTreeMap<String, String>,
+    /// A folder with what [`MasterPlan::trusted_secrets`] names, if that is anything.
+    pub credentials: Option<String>,
     /// Where its build can be seen.
     pub url: String,
     /// Whether a result that is remembered does not count.
@@ -93,7 +91,11 @@ pub fn eval_command(plan: &MasterPlan, project: &ProjectPlan, build: &Evaluation
     command.option("--attribute-timeout", limits.attribute_timeout);
     command.option("--max-silent", limits.max_silent_time);
     command.flag("--show-trace", evaluation.show_trace);
-    isolate(&mut command, &evaluation.isolation, project);
+    let trusted = plan.trusts(project, &build.properties);
+    isolate(&mut command, &evaluation.isolation, project, trusted);
+    if let Some(folder) = build.credentials.as_ref().filter(|_| trusted) {
+        command.option("--credentials", folder);
+    }
     // Another repository with the same files has not the same credentials for private inputs.
     command.option("--scope", &project.name);
     command.option("--label", &build.url);
@@ -130,11 +132,18 @@ fn run_name(plan: &MasterPlan, master: &str, build: u64) -> String {
     format!("{name}-{build}")
 }
 
-/// All that is evaluated of a project is trusted alike, so it shares what was fetched; nothing of
-/// another project does.
-fn isolate(command: &mut Command, isolation: &IsolationSettings, project: &ProjectPlan) {
+/// Evaluations of one project that are trusted alike share what was fetched. What strangers
+/// fetched is for strangers, and what was fetched with a credential is not.
+fn isolate(
+    command: &mut Command,
+    isolation: &IsolationSettings,
+    project: &ProjectPlan,
+    trusted: bool,
+) {
     command.option("--sandbox", isolation.sandbox.as_str());
-    command.option("--fetch-cache", &project.id);
+    // No id has a slash.
+    let whose = if trusted { "trusted" } else { "untrusted" };
+    command.option("--fetch-cache", format!("{}/{whose}", project.id));
     for path in &isolation.sandbox_paths {
         command.option("--sandbox-path", path.display());
     }
@@ -173,11 +182,14 @@ pub fn build_command(
 
 /// The properties of an evaluation after `checkout`, by name.
 pub fn checkout_properties(checkout: &Checkout) -> BTreeMap<&'static str, String> {
+    let on_branch = if checkout.on_branch { YES } else { "no" };
     let mut properties = BTreeMap::from([
         // What forges know: the head of a pull request, not its merge.
         ("got_revision", checkout.revision.clone()),
         ("tested_revision", checkout.commit.clone()),
         ("tested_tree", checkout.tree.clone()),
+        // Also if not: nobody else may have said so.
+        (ON_BRANCH, on_branch.to_owned()),
     ]);
     if let (Some(base), Some(branch)) = (&checkout.base, &checkout.base_branch) {
         properties.insert("merged_base", base.clone());

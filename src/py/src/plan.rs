@@ -24,9 +24,19 @@ pub(crate) struct Evaluation(agent::Evaluation);
 #[pymethods]
 impl Evaluation {
     #[new]
-    #[pyo3(signature = (*, url, anew, master, build, running))]
-    fn new(url: String, anew: bool, master: String, build: u64, running: Vec<u64>) -> Self {
+    #[pyo3(signature = (*, properties, credentials, url, anew, master, build, running))]
+    fn new(
+        properties: BTreeMap<String, String>,
+        credentials: Option<String>,
+        url: String,
+        anew: bool,
+        master: String,
+        build: u64,
+        running: Vec<u64>,
+    ) -> Self {
         Self(agent::Evaluation {
+            properties,
+            credentials,
             url,
             is_renewed: anew,
             master,
@@ -224,6 +234,26 @@ impl Plan {
             let project = self.project(project)?;
             let command = agent::checkout_command(project, &properties, credentials);
             Ok::<_, Error>(command)
+        })
+    }
+
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "PyO3 makes a map of its own from a dict"
+    )]
+    fn eval_secrets(
+        &self,
+        python: Python<'_>,
+        project: &str,
+        properties: BTreeMap<String, String>,
+    ) -> PyResult<BTreeMap<&'static str, String>> {
+        boundary::call(python, || {
+            let project = self.project(project)?;
+            let secrets = self.plan().trusted_secrets(project, &properties);
+            let owned = secrets
+                .into_iter()
+                .map(|(file, name)| (file, name.to_owned()));
+            Ok::<_, Error>(owned.collect())
         })
     }
 

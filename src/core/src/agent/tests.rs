@@ -17,7 +17,13 @@ fn plan(more: &str) -> MasterPlan {
 }
 
 fn eval(plan: &MasterPlan, is_renewed: bool) -> String {
+    eval_with(plan, is_renewed, BTreeMap::new())
+}
+
+fn eval_with(plan: &MasterPlan, is_renewed: bool, properties: BTreeMap<String, String>) -> String {
     let build = Evaluation {
+        properties,
+        credentials: Some("../secrets".to_owned()),
         url: "http://ci/#/builders/1/builds/2".to_owned(),
         is_renewed,
         master: "ci:/srv/master".to_owned(),
@@ -34,7 +40,7 @@ fn build(plan: &MasterPlan, attr: &str, keep: bool) -> String {
 #[test]
 fn settings_reach_the_command_lines() {
     let usual = plan("");
-    assert_snapshot!(eval(&usual, false), @"buildbot-nix eval --checkout . --format json --systems x86_64-linux,aarch64-linux --engine auto --max-memory 4096 --timeout 3600 --attribute-timeout 600 --max-silent 1200 --sandbox auto --fetch-cache o-r --scope o/r --label http://ci/#/builders/1/builds/2 --run 8b7a3426466c2ca4-12 --live-runs=8,9 --gc-roots-user buildbot-worker");
+    assert_snapshot!(eval(&usual, false), @"buildbot-nix eval --checkout . --format json --systems x86_64-linux,aarch64-linux --engine auto --max-memory 4096 --timeout 3600 --attribute-timeout 600 --max-silent 1200 --sandbox auto --fetch-cache o-r/untrusted --scope o/r --label http://ci/#/builders/1/builds/2 --run 8b7a3426466c2ca4-12 --live-runs=8,9 --gc-roots-user buildbot-worker");
     assert_snapshot!(build(&usual, "x86_64-linux.a", true), @"buildbot-nix build --format json --gc-root /nix/var/nix/gcroots/per-user/buildbot-worker/o/r/x86_64-linux.a --timeout 10800 --max-silent 1200 --log-limit 64 /nix/store/g2w8y6hvvvrvbzkx6npjmq33fs4bzqrh-a.drv");
     let changed = plan(
         "eval_engine: nix\neval_worker_count: 3\neval_timeout: 60\nshow_trace_on_failure: true\n\
@@ -43,7 +49,7 @@ fn settings_reach_the_command_lines() {
          eval_sandbox_paths: [/srv/a]\nallow_import_from_derivation: false\n\
          nix_config_allow: {extra-substituters: ['https://a https://b', 'https://c']}",
     );
-    assert_snapshot!(eval(&changed, true), @"buildbot-nix eval --checkout . --format json --systems x86_64-linux,aarch64-linux --engine nix --max-memory 8192 --workers 3 --timeout 90 --attribute-timeout 600 --max-silent 1200 --show-trace --sandbox required --fetch-cache o-r --sandbox-path /srv/a --allow-nix-config extra-substituters=https://a https://b --allow-nix-config extra-substituters=https://c --no-import-from-derivation --scope o/r --label http://ci/#/builders/1/builds/2 --no-reuse --run 8b7a3426466c2ca4-12 --live-runs=8,9 --gc-roots-user buildbot-worker");
+    assert_snapshot!(eval(&changed, true), @"buildbot-nix eval --checkout . --format json --systems x86_64-linux,aarch64-linux --engine nix --max-memory 8192 --workers 3 --timeout 90 --attribute-timeout 600 --max-silent 1200 --show-trace --sandbox required --fetch-cache o-r/untrusted --sandbox-path /srv/a --allow-nix-config extra-substituters=https://a https://b --allow-nix-config extra-substituters=https://c --no-import-from-derivation --scope o/r --label http://ci/#/builders/1/builds/2 --no-reuse --run 8b7a3426466c2ca4-12 --live-runs=8,9 --gc-roots-user buildbot-worker");
     assert_snapshot!(build(&changed, "x86_64-linux.a", true), @"buildbot-nix build --format json --timeout 600 --max-silent 1200 --log-limit 64 --show-trace /nix/store/g2w8y6hvvvrvbzkx6npjmq33fs4bzqrh-a.drv");
 }
 
@@ -90,6 +96,7 @@ fn a_checkout_tells_what_is_tested() {
         commit: hash("2"),
         tree: hash("3"),
         base_branch: base.as_ref().map(|_| "main".to_owned()),
+        on_branch: base.is_none(),
         base,
         seconds: 1.5,
     };
@@ -102,6 +109,7 @@ fn a_checkout_tells_what_is_tested() {
     assert_snapshot!(text(&checkout(None)), @r"
     111111111111
     got_revision=11
+    tested_on_branch=ye
     tested_revision=22
     tested_tree=33
     ");
@@ -110,6 +118,7 @@ fn a_checkout_tells_what_is_tested() {
     got_revision=11
     merged_base=44
     merged_base_branch=ma
+    tested_on_branch=no
     tested_revision=22
     tested_tree=33
     ");
@@ -121,6 +130,23 @@ fn a_checkout_without_submodules_and_with_credentials() {
     plan.projects[0].submodules = false;
     let command = checkout_command(&plan.projects[0], &BTreeMap::new(), Some("../secrets"));
     assert_snapshot!(command.join(" "), @"buildbot-nix checkout --format json --replace --branch=main --no-submodules --credentials ../secrets --timeout 3600 https://git/o/r .");
+}
+
+#[test]
+fn credentials_are_for_trusted_refs() {
+    let mut plan = plan("");
+    plan.projects[0].eval_secrets.netrc = Some("netrc-of-r".to_owned());
+    let evaluation = |on_branch: &str| {
+        let properties = BTreeMap::from([(ON_BRANCH.to_owned(), on_branch.to_owned())]);
+        let secrets = plan.trusted_secrets(&plan.projects[0], &properties);
+        (secrets, eval_with(&plan, false, properties))
+    };
+    let (secrets, trusted) = evaluation("yes");
+    assert_eq!(secrets, BTreeMap::from([("netrc", "netrc-of-r")]));
+    assert!(trusted.contains(" --fetch-cache o-r/trusted --credentials ../secrets --scope "));
+    let (secrets, untrusted) = evaluation("no");
+    assert_eq!(secrets, BTreeMap::new());
+    assert!(untrusted.contains(" --fetch-cache o-r/untrusted --scope "));
 }
 
 #[test]

@@ -13,6 +13,8 @@ pub(super) struct Commits {
     pub(super) revision: String,
     /// Into what it is to be merged.
     pub(super) base: Option<String>,
+    /// Whether the branch has the revision.
+    pub(super) on_branch: bool,
 }
 
 /// Fetching for one request.
@@ -48,7 +50,24 @@ impl<'run> Fetcher<'run> {
                 (None, tip.ok_or_else(|| self.gone(branch))?)
             }
         };
-        Ok(Commits { revision, base })
+        let on_branch = base.is_none() && self.is_on_branch(&revision);
+        Ok(Commits {
+            revision,
+            base,
+            on_branch,
+        })
+    }
+
+    /// Whether the branch has `commit`, as far as that can be found out.
+    fn is_on_branch(&self, commit: &str) -> bool {
+        let branch = &self.request.branch;
+        let has = || {
+            let arguments = ["merge-base", "--is-ancestor", commit, &branch.kept()];
+            let ran = self.git.run(arguments);
+            ran.is_ok_and(|captured| captured.status.success())
+        };
+        // The clone may have seen the branch last before it had the commit.
+        has() || (matches!(self.branch(branch), Ok(Some(_))) && has())
     }
 
     /// The tip of `base`; gets `revision` on the way, if the server gives it.

@@ -108,6 +108,7 @@ impl Run<'_> {
         Ok(Checkout {
             tree: Tree::hash(&git, &commit)?,
             revision: commits.revision,
+            on_branch: commits.on_branch,
             commit,
             base: commits.base,
             base_branch: request.merge_into.as_ref().map(ToString::to_string),

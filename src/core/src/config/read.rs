@@ -140,6 +140,7 @@ fn branches(table: &Table) -> Read<Vec<BranchRule>> {
     let mut rules = table.tables("branches", |name, rule| {
         let glob = rule.required("matchGlob", value::glob);
         let register_gc_roots = rule.optional("registerGCRoots", value::boolean, true);
+        let eval_credentials = rule.optional("evalCredentials", value::boolean, false);
         if rule.optional("updateOutputs", value::boolean, false) == Ok(true) {
             rule.problem(
                 "updateOutputs",
@@ -151,6 +152,7 @@ fn branches(table: &Table) -> Read<Vec<BranchRule>> {
             name: name.to_owned(),
             glob: glob?,
             register_gc_roots: register_gc_roots?,
+            eval_credentials: eval_credentials?,
         })
     })?;
     // The order of the file means nothing: all matching rules count.

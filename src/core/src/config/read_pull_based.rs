@@ -52,6 +52,8 @@ fn repository(key: &str, table: &Table, defaults: &Defaults) -> Read<PolledRepos
     let ssh_private_key_file = secret_file(table, "ssh_private_key_file");
     let ssh_known_hosts_file = secret_file(table, "ssh_known_hosts_file");
     let credentials_file = secret_file(table, "credentials_file");
+    let eval_netrc_file = secret_file(table, "eval_netrc_file");
+    let eval_access_tokens_file = secret_file(table, "eval_access_tokens_file");
     let build_on_first_poll = table.optional("build_on_first_poll", value::boolean, true);
     let submodules = table.optional("submodules", value::boolean, true);
     if let Ok(Some(interval)) = poll_interval
@@ -79,6 +81,8 @@ fn repository(key: &str, table: &Table, defaults: &Defaults) -> Read<PolledRepos
         ssh_known_hosts_file: ssh_known_hosts_file?
             .or_else(|| defaults.ssh_known_hosts_file.clone()),
         credentials_file: credentials_file?,
+        eval_netrc_file: eval_netrc_file?,
+        eval_access_tokens_file: eval_access_tokens_file?,
         build_on_first_poll: build_on_first_poll?,
         submodules: submodules?,
     })

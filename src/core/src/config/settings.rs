@@ -155,6 +155,10 @@ pub struct PolledRepository {
     pub ssh_known_hosts_file: Option<SecretFile>,
     /// File with `user:password` for https.
     pub credentials_file: Option<SecretFile>,
+    /// netrc file for private inputs of its flake.
+    pub eval_netrc_file: Option<SecretFile>,
+    /// File with Nix's `access-tokens` for private inputs of its flake.
+    pub eval_access_tokens_file: Option<SecretFile>,
     /// Whether heads seen for the first time are built, or only remembered.
     pub build_on_first_poll: bool,
     /// Whether its submodules are checked out.

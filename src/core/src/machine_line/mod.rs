@@ -248,6 +248,9 @@ pub struct Checkout {
     /// The branch into which a pull request is to be merged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_branch: Option<String>,
+    /// Whether the branch that was named has `revision`. Never of what is merged.
+    #[serde(default)]
+    pub on_branch: bool,
     /// Wall time in seconds.
     pub seconds: f64,
 }

@@ -4,10 +4,10 @@ use crate::config::{DatabaseUrl, EvaluationSettings, Settings, WorkerEntry};
 use crate::secret::SecretFile;
 
 use super::{
-    BranchPolicy, BuilderKind, BuilderPlan, BuildingPlan, CancelFilter, Database, EvaluationPlan,
-    GcRootsPlan, GitSecrets, Identified, LockPlan, MasterPlan, Notice, PollerPlan, Project,
-    ProjectPlan, SchedulerKind, SchedulerPlan, SecretPart, SecretPlan, ServicePlan, WorkerPlan,
-    identify,
+    BranchPolicy, BuilderKind, BuilderPlan, BuildingPlan, CancelFilter, Database, EvalSecrets,
+    EvaluationPlan, GcRootsPlan, GitSecrets, Identified, LockPlan, MasterPlan, Notice, PollerPlan,
+    Project, ProjectPlan, SchedulerKind, SchedulerPlan, SecretPart, SecretPlan, ServicePlan,
+    WorkerPlan, identify,
 };
 
 /// Lock that the build of an attribute holds.
@@ -151,6 +151,10 @@ fn project_plan(
         default_branch: project.default_branch.clone(),
         ref_type: format!("git+{}", project.url.scheme()),
         git_secrets: git_secrets(project, secrets),
+        eval_secrets: EvalSecrets {
+            netrc: whole(project.eval_netrc_file.as_ref(), secrets),
+            access_tokens: whole(project.eval_access_tokens_file.as_ref(), secrets),
+        },
         submodules: project.submodules,
         limits: own_limits.copied().unwrap_or(evaluation.limits),
     }
@@ -182,6 +186,17 @@ fn git_secrets(project: &Project, secrets: &mut BTreeMap<String, SecretPlan>) ->
         https_user: named(&project.credentials_file, SecretPart::User),
         https_password: named(&project.credentials_file, SecretPart::Password),
     }
+}
+
+/// The name of the secret that is all of `file`.
+fn whole(file: Option<&SecretFile>, secrets: &mut BTreeMap<String, SecretPlan>) -> Option<String> {
+    let file = file?;
+    let plan = SecretPlan {
+        file: file.clone(),
+        part: SecretPart::Whole,
+    };
+    secrets.insert(file.key().to_owned(), plan);
+    Some(file.key().to_owned())
 }
 
 fn builder_plans(project: &ProjectPlan) -> [BuilderPlan; 2] {

@@ -184,6 +184,8 @@ mod tests {
             ssh_private_key_file: None,
             ssh_known_hosts_file: None,
             credentials_file: None,
+            eval_netrc_file: None,
+            eval_access_tokens_file: None,
             submodules: true,
         };
         names.iter().enumerate().map(project).collect()

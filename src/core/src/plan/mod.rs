@@ -11,6 +11,7 @@ mod names;
 mod policy;
 mod project;
 mod render;
+mod trust;
 mod types;
 
 pub use compose::master_plan;
@@ -20,8 +21,10 @@ pub use names::{ProjectId, ProjectName, ProjectNameError, virtual_builder_name};
 pub use policy::{BranchDecision, BranchPolicy};
 pub use project::{Polling, Project, polled_projects};
 pub use render::{render, render_json};
+pub use trust::PullRequest;
+pub(crate) use trust::{ON_BRANCH, YES, given};
 pub use types::{
-    BuilderKind, BuilderPlan, BuildingPlan, CancelFilter, Database, EvaluationPlan, GcRootsPlan,
-    GitSecrets, LockPlan, MasterPlan, Notice, PollerPlan, ProjectPlan, SchedulerKind,
+    BuilderKind, BuilderPlan, BuildingPlan, CancelFilter, Database, EvalSecrets, EvaluationPlan,
+    GcRootsPlan, GitSecrets, LockPlan, MasterPlan, Notice, PollerPlan, ProjectPlan, SchedulerKind,
     SchedulerPlan, SecretPart, SecretPlan, ServicePlan, WorkerPlan,
 };

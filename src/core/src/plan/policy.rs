@@ -11,11 +11,17 @@ pub struct BranchPolicy<'plan> {
 
 /// What happens with one branch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "answers to questions of different askers"
+)]
 pub struct BranchDecision {
     /// Whether its changes are built for its own sake.
     pub build: bool,
     /// Whether its results are kept from the garbage collector.
     pub register_gc_roots: bool,
+    /// Whether its evaluations get the credentials for private inputs.
+    pub eval_credentials: bool,
     /// Whether its changes are built only because a merge queue made it. Never with `build`: the
     /// two have a scheduler each, and one change must not be built twice.
     pub merge_queue: bool,
@@ -47,10 +53,12 @@ impl<'plan> BranchPolicy<'plan> {
         let is_default = branch == self.default_branch;
         let mut build = is_default;
         let mut keep = is_default;
+        let mut eval_credentials = is_default;
         for rule in self.rules {
             if rule.glob.matches(branch) {
                 build = true;
                 keep |= rule.register_gc_roots;
+                eval_credentials |= rule.eval_credentials;
             }
         }
         let queued = MERGE_QUEUE_PREFIXES
@@ -59,6 +67,7 @@ impl<'plan> BranchPolicy<'plan> {
         BranchDecision {
             build,
             register_gc_roots: keep && self.gc_roots,
+            eval_credentials,
             merge_queue: queued && !build,
         }
     }
@@ -69,19 +78,22 @@ mod tests {
     use super::*;
     use crate::config::BranchGlob;
 
+    /// A rule that trusts nobody but long-term branches.
     fn rule(glob: &str, register_gc_roots: bool) -> BranchRule {
         BranchRule {
             name: glob.to_owned(),
             glob: BranchGlob::new(glob).unwrap(),
             register_gc_roots,
+            eval_credentials: glob.ends_with("-lts"),
         }
     }
 
-    /// `b`uild, `g`c roots, merge `q`ueue.
+    /// `b`uild, `g`c roots, `c`redentials, merge `q`ueue.
     fn letters(decision: BranchDecision) -> String {
         [
             (decision.build, 'b'),
             (decision.register_gc_roots, 'g'),
+            (decision.eval_credentials, 'c'),
             (decision.merge_queue, 'q'),
         ]
         .into_iter()
@@ -90,11 +102,11 @@ mod tests {
     }
 
     #[rstest::rstest]
-    #[case("main", "bg")]
-    #[case("refs/heads/main", "bg")]
+    #[case("main", "bgc")]
+    #[case("refs/heads/main", "bgc")]
     #[case("mainly", "")]
     #[case("release-1", "b")]
-    #[case("release-1-lts", "bg")]
+    #[case("release-1-lts", "bgc")]
     #[case("feature", "")]
     #[case("staging", "q")]
     #[case("staging-next", "q")]
@@ -126,6 +138,6 @@ mod tests {
     fn gc_roots_can_be_off_altogether() {
         let rules = [rule("*", true)];
         let policy = BranchPolicy::new("main", &rules, false);
-        assert_eq!(letters(policy.decide("main")), "b");
+        assert_eq!(letters(policy.decide("main")), "bc");
     }
 }

@@ -20,6 +20,10 @@ pub struct Project {
     pub ssh_known_hosts_file: Option<SecretFile>,
     /// File with `user:password` for https.
     pub credentials_file: Option<SecretFile>,
+    /// netrc file for private inputs of its flake.
+    pub eval_netrc_file: Option<SecretFile>,
+    /// File with Nix's `access-tokens` for private inputs of its flake.
+    pub eval_access_tokens_file: Option<SecretFile>,
     /// Whether its submodules are checked out.
     pub submodules: bool,
 }
@@ -58,6 +62,8 @@ fn polled_project(key: &str, repository: &PolledRepository, spread: u32) -> Proj
         ssh_private_key_file: repository.ssh_private_key_file.clone(),
         ssh_known_hosts_file: repository.ssh_known_hosts_file.clone(),
         credentials_file: repository.credentials_file.clone(),
+        eval_netrc_file: repository.eval_netrc_file.clone(),
+        eval_access_tokens_file: repository.eval_access_tokens_file.clone(),
         submodules: repository.submodules,
     }
 }

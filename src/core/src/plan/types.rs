@@ -117,10 +117,23 @@ pub struct ProjectPlan {
     pub ref_type: String,
     /// What git needs to fetch it.
     pub git_secrets: GitSecrets,
+    /// What evaluations of refs that are trusted need for private inputs.
+    pub eval_secrets: EvalSecrets,
     /// Whether its submodules are checked out.
     pub submodules: bool,
     /// When its evaluations give up.
     pub limits: EvalLimits,
+}
+
+/// Names of the secrets in [`MasterPlan::secrets`] that Nix needs for private inputs.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct EvalSecrets {
+    /// Text of a netrc file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub netrc: Option<String>,
+    /// Value of Nix's setting `access-tokens`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access_tokens: Option<String>,
 }
 
 /// Names of the secrets in [`MasterPlan::secrets`] that git needs for one repository.

@@ -1,0 +1,133 @@
+use std::collections::BTreeMap;
+
+use super::{MasterPlan, ProjectPlan};
+use crate::eval::{ACCESS_TOKENS, NETRC};
+
+/// The property that says whether a checkout is of a commit that its branch has.
+pub(crate) const ON_BRANCH: &str = "tested_on_branch";
+/// Its value if so.
+pub(crate) const YES: &str = "yes";
+
+/// What the properties of a build say of its pull request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PullRequest<'p> {
+    /// The commit.
+    pub head: &'p str,
+    /// The branch into which it is to be merged, if that is said.
+    pub base: Option<&'p str>,
+}
+
+impl<'p> PullRequest<'p> {
+    /// A pull request has both hashes, as GitHub's hook gives them or as Gitea's does.
+    pub fn of(properties: &'p BTreeMap<String, String>) -> Option<Self> {
+        let given = |name| given(properties, name);
+        let hashes = |head, base| given(base).and(given(head));
+        let github = hashes("github.head.sha", "github.base.sha").map(|head| Self {
+            head,
+            base: given("github.base.ref").or(given("basename")),
+        });
+        github.or_else(|| {
+            Some(Self {
+                head: hashes("head_sha", "base_sha")?,
+                base: given("base_branch"),
+            })
+        })
+    }
+}
+
+/// The property `name`, unless it is empty.
+pub(crate) fn given<'p>(properties: &'p BTreeMap<String, String>, name: &str) -> Option<&'p str> {
+    let value = properties.get(name).map(String::as_str);
+    value.filter(|value| !value.is_empty())
+}
+
+impl MasterPlan {
+    /// Whether what a build with `properties` has checked out was written by who may push to a
+    /// branch that is trusted: the default branch, or one of a rule that says so.
+    ///
+    /// The branch alone does not tell. Who may start builds can name any commit, and a forge hands
+    /// out those of pull requests as well; so the checkout has to have found it on the branch.
+    pub fn trusts(&self, project: &ProjectPlan, properties: &BTreeMap<String, String>) -> bool {
+        // More than a pull request needs: half of one is none that anybody reviewed either.
+        let has_to_do_with_one = [
+            "github.head.sha",
+            "github.base.sha",
+            "head_sha",
+            "base_sha",
+            "merged_base",
+        ]
+        .iter()
+        .any(|name| given(properties, name).is_some());
+        let branch = given(properties, "branch").unwrap_or(&project.default_branch);
+        !has_to_do_with_one
+            && given(properties, ON_BRANCH) == Some(YES)
+            && self.branch_policy(project).decide(branch).eval_credentials
+    }
+
+    /// Names of the secrets that an evaluation may use for private inputs, by the file that the
+    /// agent expects. None for what is not trusted.
+    pub fn trusted_secrets<'plan>(
+        &self,
+        project: &'plan ProjectPlan,
+        properties: &BTreeMap<String, String>,
+    ) -> BTreeMap<&'static str, &'plan str> {
+        if !self.trusts(project, properties) {
+            return BTreeMap::new();
+        }
+        let secrets = &project.eval_secrets;
+        let files = [
+            (NETRC, &secrets.netrc),
+            (ACCESS_TOKENS, &secrets.access_tokens),
+        ];
+        let named = files.into_iter();
+        named
+            .filter_map(|(file, name)| Some((file, name.as_deref()?)))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::parse_settings;
+    use crate::plan::{master_plan, polled_projects};
+
+    #[rstest::rstest]
+    #[case("tested_on_branch=yes", true)]
+    #[case("branch=main tested_on_branch=yes", true)]
+    #[case("branch=refs/heads/main tested_on_branch=yes", true)]
+    #[case("branch=release-1 tested_on_branch=yes", true)]
+    // A commit that somebody named, and an agent that does not say.
+    #[case("branch=main tested_on_branch=no", false)]
+    #[case("branch=main tested_on_branch=", false)]
+    #[case("branch=main", false)]
+    // Branches that are built, but not listed.
+    #[case("branch=topic tested_on_branch=yes", false)]
+    #[case("branch=gh-readonly-queue/main/pr-1-abc tested_on_branch=yes", false)]
+    #[case("branch=refs/pull/1/head tested_on_branch=yes", false)]
+    // Pull requests, also one from a branch of the same name.
+    #[case("branch=main tested_on_branch=yes head_sha=a base_sha=b", false)]
+    #[case(
+        "branch=main tested_on_branch=yes github.head.sha=a github.base.sha=b",
+        false
+    )]
+    #[case("branch=main tested_on_branch=yes head_sha=a", false)]
+    #[case("branch=main tested_on_branch=yes merged_base=a", false)]
+    fn only_listed_branches_are_trusted(#[case] properties: &str, #[case] trusted: bool) {
+        let text = "
+url: http://ci/
+build_systems: [x86_64-linux]
+local_workers: 1
+branches:
+  all: {matchGlob: '*'}
+  releases: {matchGlob: 'release-*', evalCredentials: true}
+pull_based: {repositories: {o/r: {url: 'https://git/o/r', default_branch: main}}}
+";
+        let settings = parse_settings("settings.yaml", text).unwrap();
+        let plan = master_plan(&settings, &polled_projects(&settings), &[]);
+        let pairs = properties.split(' ').map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap();
+            (name.to_owned(), value.to_owned())
+        });
+        assert_eq!(plan.trusts(&plan.projects[0], &pairs.collect()), trusted);
+    }
+}
