@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use buildbot_nix_core::daemon::Client;
+use buildbot_nix_core::daemon::{Client, Wanted};
 use buildbot_nix_core::nix::{DrvPath, StorePath};
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -120,7 +120,7 @@ fn what_is_built_is_valid_and_no_longer_missing() {
         client.valid_paths(&paths).unwrap(),
         [store_path(&first)].into()
     );
-    let both = [first.clone(), second.clone()];
+    let both = [&first, &second].map(|drv| Wanted::Outputs(drv.clone()));
     let missing = client.missing(&both, LIMIT).unwrap();
     assert_eq!(missing.will_build, [&first, &second].map(store_path).into());
     assert!(missing.will_substitute.is_empty() && missing.unknown.is_empty());
@@ -137,7 +137,7 @@ fn a_derivation_that_is_gone_is_unknown() {
     let gone: DrvPath = format!("/nix/store/{:032}-gone.drv", 0).parse().unwrap();
     let missing = daemon
         .client()
-        .missing(std::slice::from_ref(&gone), LIMIT)
+        .missing(&[Wanted::Outputs(gone.clone())], LIMIT)
         .unwrap();
     assert_eq!(missing.unknown, [store_path(&gone)].into());
     assert!(daemon.client().valid_paths(&[]).unwrap().is_empty());
@@ -160,10 +160,16 @@ fn what_a_substituter_has_is_fetched_even_beside_one_that_does_not_work() {
             "substituters = {substituters}\nrequire-sigs = false\nconnect-timeout = 1\ndownload-attempts = 1"
         ));
         let mut client = daemon.client();
-        let both = [first.clone(), second.clone()];
+        let both = [&first, &second].map(|drv| Wanted::Outputs(drv.clone()));
         let missing = client.missing(&both, LIMIT).unwrap();
         assert_eq!(missing.will_build, [store_path(&second)].into());
         assert_eq!(missing.will_substitute, [output(&first)].into());
+
+        let outputs = [&first, &second].map(|drv| Wanted::Path(output(drv)));
+        let missing = client.missing(&outputs, LIMIT).unwrap();
+        assert!(missing.will_build.is_empty());
+        assert_eq!(missing.will_substitute, [output(&first)].into());
+        assert_eq!(missing.unknown, [output(&second)].into());
     }
 }
 

@@ -4,10 +4,10 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-use super::connection::{Connection, Missing};
+use super::connection::{Connection, Missing, Wanted};
 use super::transport::Transport;
 use super::{DaemonError, endpoint};
-use crate::nix::{DrvPath, StorePath};
+use crate::nix::StorePath;
 use crate::process::{Child, describe_exit};
 
 /// Time for connecting and for a question that needs no network.
@@ -94,18 +94,18 @@ impl Client {
         self.connection.add_temp_roots(paths)
     }
 
-    /// What would be built and fetched for all outputs of `drvs`. Substituters are asked, so this
-    /// takes as long as they do, at most `limit`.
+    /// What would be built and fetched for all of `wanted`. Substituters are asked, so this takes
+    /// as long as they do, at most `limit`.
     ///
     /// A substituter that does not work makes Nix refuse the question. Then it is asked again
     /// without such substituters; not at once, because that can only be had by switching all
     /// substituters on, which an administrator may have switched off.
-    pub fn missing(&mut self, drvs: &[DrvPath], limit: Duration) -> Result<Missing, DaemonError> {
+    pub fn missing(&mut self, wanted: &[Wanted], limit: Duration) -> Result<Missing, DaemonError> {
         self.connection.stream_mut().begin(limit);
-        match self.connection.missing(drvs) {
+        match self.connection.missing(wanted) {
             Err(DaemonError::Refused(_)) => {
                 self.connection.leave_out_broken_substituters()?;
-                self.connection.missing(drvs)
+                self.connection.missing(wanted)
             }
             result => result,
         }

@@ -1,6 +1,7 @@
 //! Handshake and questions over any stream.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::io::{BufReader, Read, Write};
 
 use super::wire::{Answer, Request};
@@ -24,7 +25,25 @@ const QUERY_MISSING: u64 = 40;
 /// Questions that are sent before their answers are read.
 const QUESTIONS_AHEAD: usize = 100;
 
-/// What would have to be done for some derivations.
+/// What is to be valid. Displays as the protocol writes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wanted {
+    /// A path. What it could be built from is not looked at.
+    Path(StorePath),
+    /// All outputs of a derivation.
+    Outputs(DrvPath),
+}
+
+impl fmt::Display for Wanted {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path(path) => write!(formatter, "{path}"),
+            Self::Outputs(drv) => write!(formatter, "{drv}!*"),
+        }
+    }
+}
+
+/// What would have to be done for what is wanted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Missing {
     /// Derivations that would be built.
@@ -124,9 +143,9 @@ impl<S: Read + Write> Connection<S> {
         Ok(())
     }
 
-    /// What would have to be done so that all outputs of `drvs` are valid.
-    pub(super) fn missing(&mut self, drvs: &[DrvPath]) -> Result<Missing, DaemonError> {
-        let targets: Vec<String> = drvs.iter().map(|drv| format!("{drv}!*")).collect();
+    /// What would have to be done so that all of `wanted` is valid.
+    pub(super) fn missing(&mut self, wanted: &[Wanted]) -> Result<Missing, DaemonError> {
+        let targets: Vec<String> = wanted.iter().map(ToString::to_string).collect();
         let request = Request::default()
             .number(QUERY_MISSING)
             .texts(targets.iter().map(String::as_str));

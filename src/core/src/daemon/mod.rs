@@ -17,5 +17,5 @@ mod transport;
 mod wire;
 
 pub use client::{Client, Closer};
-pub use connection::Missing;
+pub use connection::{Missing, Wanted};
 pub use error::DaemonError;

@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use rstest::rstest;
 
 use super::connection::Connection;
+use super::connection::Wanted;
 use super::transport::Transport;
 use super::wire::Request;
 use super::{Client, DaemonError, Missing};
@@ -86,7 +87,7 @@ fn valid_in(says: &[u8]) -> Result<HashSet<StorePath>, DaemonError> {
 
 fn missing_in(says: &[u8]) -> Result<Missing, DaemonError> {
     let drv: DrvPath = path("a.drv").as_str().parse().unwrap();
-    Connection::open(Script::new(says))?.missing(&[drv])
+    Connection::open(Script::new(says))?.missing(&[Wanted::Outputs(drv)])
 }
 
 #[rstest]
@@ -266,13 +267,15 @@ fn a_refused_question_is_asked_again_without_broken_substituters() {
             }
         }
         // Hello (4 words), question (2, and the target), options (14), question.
-        let target = Request::default().text("/nix/store/00000000000000000000000000000000-a.drv!*");
+        let target = Request::default().text("/nix/store/00000000000000000000000000000000-a");
         let question = 2 * 8 + target.bytes().len();
         assert_eq!(received, 4 * 8 + 2 * question + 14 * 8);
     });
     let mut client = fake.connect(LONG).unwrap();
-    let drv: DrvPath = path("a.drv").as_str().parse().unwrap();
-    assert_eq!(client.missing(&[drv], LONG).unwrap(), Missing::default());
+    assert_eq!(
+        client.missing(&[Wanted::Path(path("a"))], LONG).unwrap(),
+        Missing::default()
+    );
     drop(client);
     fake.thread.join().unwrap();
 }

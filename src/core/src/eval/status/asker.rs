@@ -6,11 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crate::daemon::{Closer, DaemonError, Missing};
-use crate::nix::DrvPath;
+use crate::daemon::{Closer, DaemonError, Missing, Wanted};
 
 /// Answers a question, which may take long.
-pub(super) type Ask = Box<dyn FnMut(&[DrvPath]) -> Result<Missing, DaemonError>>;
+pub(super) type Ask = Box<dyn FnMut(&[Wanted]) -> Result<Missing, DaemonError>>;
 
 /// What came of a question.
 #[derive(Debug)]
@@ -22,7 +21,7 @@ pub(super) struct Answer {
 
 struct Question {
     batch: u64,
-    drvs: Vec<DrvPath>,
+    wanted: Vec<Wanted>,
 }
 
 /// Dropping it ends whatever it is busy with.
@@ -88,10 +87,10 @@ impl Asker {
     }
 
     /// Asks about the jobs of a batch. Batches have rising numbers.
-    pub(super) fn ask(&self, batch: u64, drvs: Vec<DrvPath>) {
+    pub(super) fn ask(&self, batch: u64, wanted: Vec<Wanted>) {
         // A thread that is gone has said why.
         if let Some(questions) = &self.questions {
-            let _ = questions.send(Question { batch, drvs });
+            let _ = questions.send(Question { batch, wanted });
         }
     }
 
@@ -106,9 +105,9 @@ fn work(mut ask: Ask, asked: &Receiver<Question>, answered: &Sender<Answer>) {
         // Whatever came meanwhile is one question: Nix walks through what they share once.
         for more in asked.try_iter() {
             question.batch = more.batch;
-            question.drvs.extend(more.drvs);
+            question.wanted.extend(more.wanted);
         }
-        let missing = ask(&question.drvs);
+        let missing = ask(&question.wanted);
         let is_last = missing.is_err();
         let batch = question.batch;
         if answered.send(Answer { batch, missing }).is_err() || is_last {

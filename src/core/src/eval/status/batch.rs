@@ -1,8 +1,8 @@
 use std::time::Instant;
 
-use crate::daemon::Missing;
+use crate::daemon::{Missing, Wanted};
 use crate::machine_line::{CacheStatus, Job};
-use crate::nix::{DrvPath, StorePath};
+use crate::nix::StorePath;
 
 /// Jobs that are looked up together.
 #[derive(Debug)]
@@ -38,10 +38,23 @@ impl Batch {
         self.is_answered
     }
 
-    /// Derivations of which it is not known whether they can be fetched.
-    pub(super) fn open_questions(&self) -> Vec<DrvPath> {
-        let open = self.jobs.iter().filter(|job| !is_local(job));
-        open.map(|job| job.drv_path.clone()).collect()
+    /// Number of jobs of which it is not known whether they can be fetched.
+    pub(super) fn open(&self) -> usize {
+        self.jobs.iter().filter(|job| !is_local(job)).count()
+    }
+
+    /// What has to be asked about them. Outputs are asked for themselves where their paths are
+    /// known: Nix then looks at no derivation, and does not ask substituters for all that would be
+    /// needed to build what they do not have.
+    pub(super) fn questions(&self) -> Vec<Wanted> {
+        let mut questions = Vec::new();
+        for job in self.jobs.iter().filter(|job| !is_local(job)) {
+            match known_outputs(job) {
+                Some(outputs) => questions.extend(outputs.into_iter().cloned().map(Wanted::Path)),
+                None => questions.push(Wanted::Outputs(job.drv_path.clone())),
+            }
+        }
+        questions
     }
 
     /// There will be no better answer.
@@ -67,14 +80,18 @@ fn is_local(job: &Job) -> bool {
     job.cache_status == CacheStatus::Local
 }
 
-/// Nix names a derivation that is to be built, and one that is gone. Of one that it does not name
-/// all outputs can be fetched, unless the substituter lost one of them just now.
+/// All outputs, if all their paths are known before they are built.
+fn known_outputs(job: &Job) -> Option<Vec<&StorePath>> {
+    let outputs: Option<Vec<&StorePath>> = job.outputs.values().map(Option::as_ref).collect();
+    outputs.filter(|outputs| !outputs.is_empty())
+}
+
+/// Nix names a path that no substituter has, a derivation that is to be built, and one that is
+/// gone. What it does not name is there or can be fetched.
 fn can_be_fetched(job: &Job, missing: &Missing) -> bool {
-    let Ok(drv) = job.drv_path.as_str().parse::<StorePath>() else {
-        return false;
-    };
+    let drv = job.drv_path.as_store_path();
     let mut outputs = job.outputs.values().flatten();
-    !missing.will_build.contains(&drv)
-        && !missing.unknown.contains(&drv)
+    !missing.will_build.contains(drv)
+        && !missing.unknown.contains(drv)
         && !outputs.any(|output| missing.unknown.contains(output))
 }

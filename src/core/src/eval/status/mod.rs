@@ -86,7 +86,7 @@ impl Statuses {
             batch.answered();
         } else if !batch.is_answered() {
             let asker = self.asker.get_or_insert_with(|| Asker::start(substituters));
-            asker.ask(batch.number(), batch.open_questions());
+            asker.ask(batch.number(), batch.questions());
         }
         self.held.push_back(batch);
         looked
@@ -120,7 +120,7 @@ impl Statuses {
             .count();
         for batch in self.held.drain(..leaving) {
             if !batch.is_answered() {
-                self.unanswered += batch.open_questions().len() as u64;
+                self.unanswered += batch.open() as u64;
             }
             ready.jobs.extend(batch.into_jobs());
         }
@@ -163,13 +163,13 @@ impl Statuses {
 fn substituters(closing: &Arc<asker::Closing>) -> Result<asker::Ask, DaemonError> {
     let mut client = Client::open()?;
     closing.watch(client.closer()?);
-    Ok(Box::new(move |drvs| client.missing(drvs, PATIENCE)))
+    Ok(Box::new(move |wanted| client.missing(wanted, PATIENCE)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::daemon::Missing;
+    use crate::daemon::{Missing, Wanted};
     use crate::machine_line::CacheStatus;
     use crate::nix::AttrPath;
 
@@ -221,19 +221,20 @@ mod tests {
 
     #[test]
     fn what_need_not_be_built_is_cached() {
-        let drv = |name| job(name).drv_path.as_str().parse().unwrap();
         let missing = Missing {
-            will_build: [drv("built")].into(),
-            unknown: [drv("gone")].into(),
+            will_build: [job("floating").drv_path.as_store_path().clone()].into(),
+            unknown: [job("built").outputs["out"].clone().unwrap()].into(),
             ..Missing::default()
         };
         let mut statuses = statuses(move |_| Ok(missing.clone()));
         statuses.take(vec![job("built"), job("fetched")]).unwrap();
-        statuses.take(vec![job("gone")]).unwrap();
+        let mut floating = job("floating");
+        floating.outputs.insert("out".to_owned(), None);
+        statuses.take(vec![floating]).unwrap();
         let expected = [
             ("built", CacheStatus::NotBuilt),
             ("fetched", CacheStatus::Cached),
-            ("gone", CacheStatus::NotBuilt),
+            ("floating", CacheStatus::NotBuilt),
         ];
         let (jobs, problems) = all(&mut statuses);
         assert_eq!(
@@ -241,6 +242,20 @@ mod tests {
             expected.map(|(name, status)| (name.to_owned(), status))
         );
         assert_eq!((problems, statuses.unanswered()), (Vec::new(), 0));
+    }
+
+    #[test]
+    fn derivations_are_asked_about_only_where_outputs_have_no_path() {
+        let [known, mut floating] = ["known", "floating"].map(job);
+        floating.outputs.insert("dev".to_owned(), None);
+        let output = known.outputs["out"].clone().unwrap();
+        let drv = floating.drv_path.clone();
+        let batch = Batch::new(1, vec![known, floating], Instant::now());
+        assert_eq!(
+            batch.questions(),
+            [Wanted::Path(output), Wanted::Outputs(drv)]
+        );
+        assert_eq!(batch.open(), 2);
     }
 
     #[test]
