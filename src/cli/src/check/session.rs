@@ -95,7 +95,7 @@ impl Session {
             }
             Event::Text(text) => state.say(&text),
             Event::Progress(progress) => state.evaluating = Some(progress),
-            Event::Took { .. } => {}
+            Event::Pause | Event::Took { .. } => {}
         }
         self.refresh(&mut state);
         if state.stopped {

@@ -98,7 +98,7 @@ impl Printer for Human {
                 let _ = self.terminal.status(&format!("{progress}{failed}"));
                 ControlFlow::Continue(())
             }
-            Event::Took { .. } => ControlFlow::Continue(()),
+            Event::Pause | Event::Took { .. } => ControlFlow::Continue(()),
         }
     }
 

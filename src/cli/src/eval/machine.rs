@@ -7,23 +7,45 @@ use buildbot_nix_core::machine_line::{Line, encode};
 
 use super::{Printer, human};
 
+/// Bytes that are held back at most. Many lines at once cost the worker, which sends them on, a
+/// fraction of what as many single ones do.
+const HELD_MAX: usize = 64 << 10;
+
 /// Machine lines on stdout; on stderr what a person wants to see in a log.
 pub(super) struct Machine {
+    /// What is not written yet.
+    held: Vec<u8>,
     /// Whether stdout has gone away.
     is_broken: bool,
 }
 
 impl Machine {
     pub(super) fn new() -> Self {
-        Self { is_broken: false }
+        Self {
+            held: Vec::new(),
+            is_broken: false,
+        }
     }
 
     fn print(&mut self, line: &Line) -> ControlFlow<()> {
+        self.held.extend(encode(line));
+        if self.held.len() < HELD_MAX {
+            return ControlFlow::Continue(());
+        }
+        self.let_go()
+    }
+
+    fn let_go(&mut self) -> ControlFlow<()> {
+        if self.held.is_empty() {
+            return ControlFlow::Continue(());
+        }
+        let held = std::mem::take(&mut self.held);
         let mut stdout = stdout().lock();
-        let written = stdout
-            .write_all(&encode(line))
-            .and_then(|()| stdout.flush());
-        if written.is_err() {
+        if stdout
+            .write_all(&held)
+            .and_then(|()| stdout.flush())
+            .is_err()
+        {
             self.is_broken = true;
             return ControlFlow::Break(());
         }
@@ -44,6 +66,7 @@ impl Printer for Machine {
                 log(&text);
                 ControlFlow::Continue(())
             }
+            Event::Pause => self.let_go(),
             Event::Progress(_) | Event::Took { .. } => ControlFlow::Continue(()),
         }
     }
@@ -59,6 +82,7 @@ impl Printer for Machine {
             }
             Err(_) => {}
         }
+        let _ = self.let_go();
     }
 }
 

@@ -32,6 +32,8 @@ const PROGRESS: Duration = Duration::from_millis(150);
 pub(super) struct Assembler<'s> {
     sink: &'s mut dyn FnMut(Event) -> ControlFlow<()>,
     is_unwanted: bool,
+    /// Whether there were lines since the last pause.
+    has_spoken: bool,
     summary: Summary,
     pending: Vec<FoundJob>,
     flushed: Instant,
@@ -59,6 +61,7 @@ impl<'s> Assembler<'s> {
         Self {
             sink,
             is_unwanted: false,
+            has_spoken: false,
             summary: Summary::default(),
             pending: Vec::new(),
             // So that the first job does not wait.
@@ -90,6 +93,7 @@ impl<'s> Assembler<'s> {
             Line::Warning { .. } => self.summary.warnings += 1,
             _ => {}
         }
+        self.has_spoken = true;
         self.event(Event::Line(line));
     }
 
@@ -165,6 +169,13 @@ impl<'s> Assembler<'s> {
             Found::Memory(memory) => self.meter.had(memory),
         }
         Ok(())
+    }
+
+    /// To be called before the next finding is waited for.
+    pub(super) fn pause(&mut self) {
+        if std::mem::take(&mut self.has_spoken) {
+            self.event(Event::Pause);
+        }
     }
 
     /// How long the next finding may be waited for; afterwards [`Assembler::tick`] is due.
@@ -247,6 +258,7 @@ impl<'s> Assembler<'s> {
     /// Hands over all jobs. No status is waited for without end.
     fn hand_over_all(&mut self) -> Result<(), Error> {
         while self.statuses.is_waiting() {
+            self.pause();
             self.hand_over(WAIT);
             if self.is_unwanted || stop_requested() {
                 return Err(Error::Stopped);

@@ -13,6 +13,8 @@ pub enum Event {
     /// What the evaluator said beside its results, e.g. `builtins.trace`. For people, may have
     /// several lines, without the last newline.
     Text(String),
+    /// Nothing more is known now: whoever holds lines back should let them go.
+    Pause,
     /// How far it is. Comes a few times a second.
     Progress(Progress),
     /// What an attribute took. Its own line may come earlier or later; a set has none.

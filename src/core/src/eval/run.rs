@@ -22,6 +22,12 @@ const POLL: Duration = Duration::from_millis(100);
 /// Findings that may wait. An engine that finds more, or a flake that prints without end, waits.
 const FINDINGS_MAX: usize = 1000;
 
+/// How long one finding is followed by others before they are looked at. To be woken by each of
+/// thousands a second takes processor time from the evaluators.
+const LINGER: Duration = Duration::from_millis(2);
+/// Findings that are taken before limits and the wish to stop are looked at again.
+const TAKEN_MAX: usize = 1000;
+
 /// Evaluates what `request` asks for. Every event goes to `sink`; [`ControlFlow::Break`] stops the
 /// evaluation with [`Error::Stopped`], as does a signal ([`stop_requested`]).
 ///
@@ -127,12 +133,19 @@ fn collect(
     end: End,
 ) -> Result<(), Error> {
     loop {
+        for found in findings.try_iter().take(TAKEN_MAX) {
+            assembler.take(found)?;
+        }
+        assembler.tick()?;
+        assembler.pause();
         match findings.recv_timeout(assembler.patience().min(POLL)) {
-            Ok(found) => assembler.take(found)?,
+            Ok(found) => {
+                assembler.take(found)?;
+                thread::sleep(LINGER);
+            }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
         }
-        assembler.tick()?;
         if assembler.is_unwanted() || stop_requested() {
             return Err(Error::Stopped);
         }

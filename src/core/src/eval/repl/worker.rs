@@ -14,8 +14,9 @@ use super::session::Session;
 use crate::error::Error;
 use crate::nix::{AttrPath, DrvPath, System};
 
-/// Most attributes in one request: a request costs about as much as three cheap attributes.
-const BATCH_MAX: usize = 64;
+/// Most attributes in one request: between two requests an evaluator waits for us, on a busy
+/// machine for milliseconds.
+const BATCH_MAX: usize = 256;
 /// A batch that takes less time is followed by a larger one; one that takes four times as much by
 /// a smaller one, so that there is work left for other workers.
 const BATCH_TIME: Duration = Duration::from_millis(25);
