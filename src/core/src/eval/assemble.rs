@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use super::drv::StoreReader;
-use super::edges::{Added, Edges};
+use super::edges::Edges;
 use super::found::{Found, FoundJob};
 use super::gc_roots::GcRoots;
 use super::meter::Meter;
@@ -15,7 +15,7 @@ use super::words::Words;
 use super::{Event, Progress, Summary};
 use crate::daemon::DaemonError;
 use crate::error::Error;
-use crate::machine_line::{CacheStatus, Failed, Job, Line};
+use crate::machine_line::{Failed, Job, Line};
 use crate::nix::DrvPath;
 use crate::process::stop_requested;
 
@@ -66,7 +66,7 @@ impl<'s> Assembler<'s> {
             pending: Vec::new(),
             // So that the first job does not wait.
             flushed: now.checked_sub(WAIT).unwrap_or(now),
-            edges: Edges::default(),
+            edges: Edges::new(),
             statuses: Statuses::new(),
             gc_roots,
             others: Others::default(),
@@ -212,14 +212,12 @@ impl<'s> Assembler<'s> {
             return Ok(());
         }
         self.keep(&jobs);
-        let mut added: Vec<Added> = Vec::with_capacity(jobs.len());
-        for job in &jobs {
-            added.push(self.edges.add(&job.drv_path, &StoreReader));
-        }
+        let drvs: Vec<&DrvPath> = jobs.iter().map(|job| &job.drv_path).collect();
+        let added = self.edges.add(&drvs, &StoreReader);
         let jobs: Vec<Job> = jobs
             .into_iter()
             .zip(added)
-            .map(|(job, added)| line(job, added))
+            .map(|(job, added)| job.with(added))
             .collect();
         for job in &jobs {
             self.remember(&Line::Job(job.clone()));
@@ -388,20 +386,5 @@ impl<'s> Assembler<'s> {
         if let Some(lasting) = &mut self.lasting {
             lasting.push(line.clone());
         }
-    }
-}
-
-fn line(found: FoundJob, added: Added) -> Job {
-    Job {
-        attr: found.attr_path.to_string(),
-        attr_path: found.attr_path,
-        name: found.name,
-        system: found.system,
-        drv_path: found.drv_path,
-        // The derivation itself is surer than what an attribute says about it.
-        outputs: added.drv.map_or(found.outputs, |drv| drv.outputs),
-        cache_status: CacheStatus::NotBuilt,
-        needs: added.needs,
-        needed_by: added.needed_by,
     }
 }

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::io;
+use std::thread;
 
 use nix_derivation::{Derivation, StoreDir};
 
@@ -14,8 +15,11 @@ pub(super) struct Drv {
     pub(super) inputs: Vec<DrvPath>,
 }
 
+/// Fewer derivations are read by one thread: to start others takes longer.
+const PARALLEL_MIN: usize = 32;
+
 /// Where derivations are read from.
-pub(super) trait DrvReader {
+pub(super) trait DrvReader: Sync {
     /// The derivation at `path`.
     fn read(&self, path: &DrvPath) -> io::Result<Drv>;
 }
@@ -28,6 +32,29 @@ impl DrvReader for StoreReader {
     fn read(&self, path: &DrvPath) -> io::Result<Drv> {
         parse(&std::fs::read(path.as_str())?, path).map_err(io::Error::other)
     }
+}
+
+/// Reads `paths` on up to `threads` threads. What cannot be read is `None`.
+pub(super) fn read_all(
+    paths: &[&DrvPath],
+    reader: &dyn DrvReader,
+    threads: usize,
+) -> Vec<Option<Drv>> {
+    let read = |paths: &[&DrvPath]| -> Vec<Option<Drv>> {
+        paths.iter().map(|path| reader.read(path).ok()).collect()
+    };
+    if paths.len() < PARALLEL_MIN || threads < 2 {
+        return read(paths);
+    }
+    thread::scope(|scope| {
+        let parts = paths.chunks(paths.len().div_ceil(threads));
+        let readers: Vec<_> = parts.map(|part| scope.spawn(move || read(part))).collect();
+        let parts = readers.into_iter().map(|reader| {
+            let part = reader.join();
+            part.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        });
+        parts.flatten().collect()
+    })
 }
 
 fn parse(bytes: &[u8], path: &DrvPath) -> Result<Drv, String> {

@@ -4,18 +4,26 @@
 //! nor into parts of the graph that are known to lead to none, so the closure that all jobs share
 //! (compilers and the like) is read once and never walked again.
 
-use std::collections::HashMap;
+#[cfg(test)]
+mod tests;
 
-use super::drv::{Drv, DrvReader};
+use std::collections::HashMap;
+use std::thread;
+
+use super::drv::{Drv, DrvReader, read_all};
 use crate::nix::DrvPath;
 
+/// Most threads that read derivations. The store's disk is shared with evaluators and builds.
+const THREADS_MAX: usize = 8;
+
 /// The graph so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Edges {
     ids: HashMap<DrvPath, usize>,
     nodes: Vec<Node>,
     /// Number of the latest search, see [`Node::seen`].
     search: usize,
+    threads: usize,
 }
 
 #[derive(Debug)]
@@ -23,14 +31,25 @@ struct Node {
     path: DrvPath,
     /// Empty until the derivation was read.
     inputs: Vec<usize>,
-    /// Derivations read so far that have this one as an input.
+    /// Connected derivations that have this one as an input.
     users: Vec<usize>,
-    is_read: bool,
+    known: Known,
     is_job: bool,
     /// Whether there is a job among what this needs, directly or not. Not kept for jobs.
     leads_to_job: bool,
     /// The latest search that came here.
     seen: usize,
+}
+
+/// How much is known about a derivation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Known {
+    /// Its name.
+    Name,
+    /// Its inputs too.
+    Inputs,
+    /// All of its closure is connected.
+    Closure,
 }
 
 /// What is known about a job when it is added.
@@ -45,11 +64,28 @@ pub(super) struct Added {
 }
 
 impl Edges {
-    /// Adds a job. A derivation that cannot be read counts as one without inputs.
-    pub(super) fn add(&mut self, job: &DrvPath, reader: &dyn DrvReader) -> Added {
-        let drv = reader.read(job).ok();
-        let id = self.intern(job);
-        self.explore(id, drv.as_ref(), reader);
+    pub(super) fn new() -> Self {
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            ids: HashMap::new(),
+            nodes: Vec::new(),
+            search: 0,
+            threads: threads.min(THREADS_MAX),
+        }
+    }
+
+    /// Adds jobs one after the other. A derivation that cannot be read counts as one without
+    /// inputs.
+    pub(super) fn add(&mut self, jobs: &[&DrvPath], reader: &dyn DrvReader) -> Vec<Added> {
+        let drvs = read_all(jobs, reader, self.threads);
+        let ids: Vec<usize> = jobs.iter().map(|job| self.intern(job)).collect();
+        self.read_closures(&ids, &drvs, reader);
+        let added = ids.into_iter().zip(drvs);
+        added.map(|(id, drv)| self.add_one(id, drv)).collect()
+    }
+
+    fn add_one(&mut self, id: usize, drv: Option<Drv>) -> Added {
+        self.explore(id);
         let needs = self.jobs_below(id);
         let needed_by = self.jobs_above(id);
         self.node(id).is_job = true;
@@ -70,7 +106,7 @@ impl Edges {
             path: path.clone(),
             inputs: Vec::new(),
             users: Vec::new(),
-            is_read: false,
+            known: Known::Name,
             is_job: false,
             leads_to_job: false,
             seen: 0,
@@ -83,31 +119,58 @@ impl Edges {
         &mut self.nodes[id]
     }
 
-    /// Reads all of the closure of `job`, whose own derivation is `drv`, that was not read before.
-    /// Derivations are concluded after their inputs, so that what an input leads to is known.
-    fn explore(&mut self, job: usize, drv: Option<&Drv>, reader: &dyn DrvReader) {
+    /// Reads all of the closures of `jobs`, whose own derivations are `drvs`, that was not read
+    /// before: what is one step away from what is known, then what is two steps away, and so on.
+    fn read_closures(&mut self, jobs: &[usize], drvs: &[Option<Drv>], reader: &dyn DrvReader) {
+        let mut next = Vec::new();
+        for (id, drv) in jobs.iter().zip(drvs) {
+            self.note_inputs(*id, drv.as_ref(), &mut next);
+        }
+        while !next.is_empty() {
+            let mut ids = std::mem::take(&mut next);
+            ids.retain(|id| self.node(*id).known == Known::Name);
+            let paths: Vec<DrvPath> = ids.iter().map(|id| self.node(*id).path.clone()).collect();
+            let paths: Vec<&DrvPath> = paths.iter().collect();
+            let drvs = read_all(&paths, reader, self.threads);
+            for (id, drv) in ids.iter().zip(&drvs) {
+                self.note_inputs(*id, drv.as_ref(), &mut next);
+            }
+        }
+    }
+
+    /// Notes what `id` needs. What of it has not been read goes to `unread`, once.
+    fn note_inputs(&mut self, id: usize, drv: Option<&Drv>, unread: &mut Vec<usize>) {
+        if self.node(id).known != Known::Name {
+            return;
+        }
+        self.node(id).known = Known::Inputs;
+        for input in drv.map(|drv| drv.inputs.as_slice()).unwrap_or_default() {
+            let is_new = !self.ids.contains_key(input);
+            let input = self.intern(input);
+            self.node(id).inputs.push(input);
+            if is_new {
+                unread.push(input);
+            }
+        }
+    }
+
+    /// Connects what `job` needs with it. Derivations are concluded after their inputs, so that
+    /// what an input leads to is known.
+    fn explore(&mut self, job: usize) {
         enum Step {
-            Read(usize),
+            Enter(usize),
             Conclude(usize),
         }
-        let mut stack = vec![Step::Read(job)];
+        let mut stack = vec![Step::Enter(job)];
         while let Some(step) = stack.pop() {
             match step {
-                Step::Read(id) if self.node(id).is_read => {}
-                Step::Read(id) => {
-                    self.node(id).is_read = true;
+                Step::Enter(id) if self.node(id).known == Known::Closure => {}
+                Step::Enter(id) => {
+                    self.node(id).known = Known::Closure;
                     stack.push(Step::Conclude(id));
-                    let inputs = if id == job {
-                        drv.map(|drv| drv.inputs.clone())
-                    } else {
-                        let path = self.node(id).path.clone();
-                        reader.read(&path).ok().map(|drv| drv.inputs)
-                    };
-                    for input in inputs.unwrap_or_default() {
-                        let input = self.intern(&input);
-                        self.node(id).inputs.push(input);
+                    for input in self.node(id).inputs.clone() {
                         self.node(input).users.push(id);
-                        stack.push(Step::Read(input));
+                        stack.push(Step::Enter(input));
                     }
                 }
                 Step::Conclude(id) => {
@@ -170,159 +233,5 @@ impl Edges {
         let mut paths: Vec<DrvPath> = ids.iter().map(|id| self.node(*id).path.clone()).collect();
         paths.sort_unstable();
         paths
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::cell::Cell;
-    use std::collections::{BTreeMap, BTreeSet};
-    use std::io;
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    /// Derivations by number; each needs some of lower numbers.
-    struct Memory {
-        inputs: BTreeMap<DrvPath, Vec<DrvPath>>,
-        reads: Cell<usize>,
-    }
-
-    impl DrvReader for Memory {
-        fn read(&self, path: &DrvPath) -> io::Result<Drv> {
-            self.reads.set(self.reads.get() + 1);
-            let inputs = self.inputs.get(path).ok_or(io::ErrorKind::NotFound)?;
-            Ok(Drv {
-                inputs: inputs.clone(),
-                ..Drv::default()
-            })
-        }
-    }
-
-    fn drv(number: usize) -> DrvPath {
-        format!("/nix/store/{number:032}-d.drv").parse().unwrap()
-    }
-
-    fn memory(inputs: &[&[usize]]) -> Memory {
-        let inputs = inputs.iter().enumerate().map(|(number, inputs)| {
-            (
-                drv(number),
-                inputs.iter().map(|input| drv(*input)).collect(),
-            )
-        });
-        Memory {
-            inputs: inputs.collect(),
-            reads: Cell::new(0),
-        }
-    }
-
-    #[test]
-    fn only_nearest_jobs_count() {
-        // 4 needs 3 needs 2 needs 1 needs 0.
-        let memory = memory(&[&[], &[0], &[1], &[2], &[3]]);
-        let mut edges = Edges::default();
-        assert_eq!(edges.add(&drv(0), &memory).needs, []);
-        assert_eq!(edges.add(&drv(4), &memory).needs, [drv(0)]);
-        let middle = edges.add(&drv(2), &memory);
-        assert_eq!(
-            (middle.needs, middle.needed_by),
-            (vec![drv(0)], vec![drv(4)])
-        );
-        let last = edges.add(&drv(3), &memory);
-        assert_eq!((last.needs, last.needed_by), (vec![drv(2)], vec![drv(4)]));
-    }
-
-    #[test]
-    fn a_derivation_under_two_attributes_is_no_neighbour_of_itself() {
-        let memory = memory(&[&[], &[0]]);
-        let mut edges = Edges::default();
-        edges.add(&drv(1), &memory);
-        let first = edges.add(&drv(0), &memory);
-        assert_eq!(first.needed_by, [drv(1)]);
-        assert_eq!(edges.add(&drv(0), &memory), first);
-        assert_eq!(edges.add(&drv(1), &memory).needs, [drv(0)]);
-    }
-
-    #[test]
-    fn a_derivation_that_cannot_be_read_has_no_neighbours() {
-        let mut edges = Edges::default();
-        assert_eq!(edges.add(&drv(7), &memory(&[])), Added::default());
-    }
-
-    #[test]
-    fn what_leads_to_no_job_is_read_once() {
-        // A chain of 1000 that two jobs on top of it share.
-        let chain: Vec<Vec<usize>> = (0..1000)
-            .map(|n: usize| n.checked_sub(1).into_iter().collect())
-            .collect();
-        let mut inputs: Vec<&[usize]> = chain.iter().map(Vec::as_slice).collect();
-        inputs.extend([&[999][..], &[999]]);
-        let memory = memory(&inputs);
-        let mut edges = Edges::default();
-        edges.add(&drv(1000), &memory);
-        let before = memory.reads.get();
-        edges.add(&drv(1001), &memory);
-        assert_eq!(memory.reads.get() - before, 1);
-    }
-
-    type Pairs = BTreeSet<(usize, usize)>;
-
-    fn transitive(mut pairs: Pairs) -> Pairs {
-        loop {
-            let more: Pairs = pairs
-                .iter()
-                .flat_map(|(a, b)| pairs.range((*b, 0)..(*b + 1, 0)).map(|(_, c)| (*a, *c)))
-                .collect();
-            let before = pairs.len();
-            pairs.extend(more);
-            if pairs.len() == before {
-                return pairs;
-            }
-        }
-    }
-
-    prop_compose! {
-        /// A graph of derivations, and some of them as jobs in any order.
-        fn graph_and_jobs()(
-            matrix in prop::collection::vec(prop::collection::vec(prop::bool::weighted(0.25), 12), 12),
-            order in Just((0..12).collect::<Vec<usize>>()).prop_shuffle(),
-            number in 0_usize..12,
-        ) -> (Vec<Vec<usize>>, Vec<usize>) {
-            let inputs = matrix
-                .iter()
-                .enumerate()
-                .map(|(node, row)| (0..node).filter(|input| row[*input]).collect())
-                .collect();
-            (inputs, order[..number].to_vec())
-        }
-    }
-
-    proptest! {
-        /// Whatever the graph and the order of the jobs, the reported edges say exactly which job
-        /// needs which, directly or not.
-        #[test]
-        fn edges_preserve_reachability((inputs, jobs) in graph_and_jobs()) {
-            let slices: Vec<&[usize]> = inputs.iter().map(Vec::as_slice).collect();
-            let memory = memory(&slices);
-            let all: Pairs = inputs
-                .iter()
-                .enumerate()
-                .flat_map(|(node, inputs)| inputs.iter().map(move |input| (node, *input)))
-                .collect();
-            let expected: Pairs = transitive(all)
-                .into_iter()
-                .filter(|(a, b)| jobs.contains(a) && jobs.contains(b))
-                .collect();
-            let number = |path: &DrvPath| (0..12).find(|number| drv(*number) == *path).unwrap();
-            let mut edges = Edges::default();
-            let mut reported = Pairs::new();
-            for job in &jobs {
-                let added = edges.add(&drv(*job), &memory);
-                reported.extend(added.needs.iter().map(|needed| (*job, number(needed))));
-                reported.extend(added.needed_by.iter().map(|user| (number(user), *job)));
-            }
-            prop_assert_eq!(transitive(reported), expected);
-        }
     }
 }

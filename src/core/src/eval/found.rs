@@ -3,7 +3,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
+use super::edges::Added;
 use super::event::Current;
+use crate::machine_line::{CacheStatus, Job};
 use crate::nix::{AttrPath, DrvPath, StorePath, System};
 use crate::process::stop_requested;
 
@@ -57,6 +59,24 @@ pub(super) struct FoundJob {
     pub(super) drv_path: DrvPath,
     /// As the evaluator says, if it says anything.
     pub(super) outputs: BTreeMap<String, Option<StorePath>>,
+}
+
+impl FoundJob {
+    /// The line about it, once its derivation was looked at.
+    pub(super) fn with(self, added: Added) -> Job {
+        Job {
+            attr: self.attr_path.to_string(),
+            attr_path: self.attr_path,
+            name: self.name,
+            system: self.system,
+            drv_path: self.drv_path,
+            // The derivation itself is surer than what an attribute says about it.
+            outputs: added.drv.map_or(self.outputs, |drv| drv.outputs),
+            cache_status: CacheStatus::NotBuilt,
+            needs: added.needs,
+            needed_by: added.needed_by,
+        }
+    }
 }
 
 /// Where engines put what they find; every thread has its own clone.
