@@ -46,6 +46,12 @@
         (mk "talkative");
       z = mk "z";
     };
+    # Each takes a fraction of a second.
+    many = system (builtins.listToAttrs (map (number: {
+      name = "a${toString number}";
+      value = builtins.seq
+        (builtins.foldl' (sum: _: sum + spin 5000) number (numbers 60)) (mk "a${toString number}");
+    }) (numbers 2000)));
     stuck = builtins.seq endless { };
     ci."a.b" = system { a = mk "a"; };
   };

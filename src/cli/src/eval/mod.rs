@@ -52,7 +52,7 @@ pub(crate) struct Arguments {
     /// How results are printed
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
-    /// Number of evaluator processes [default: what cores and memory allow, at most 4]
+    /// Number of evaluator processes [default: its part of the machine's cores and memory, at most 4]
     #[arg(long, value_name = "N")]
     workers: Option<usize>,
     /// Memory of one evaluator process: replaced above it, killed at half as much again

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 
+use super::budget::Budget;
 use super::eval_jobs::{self, JobsCommand};
 use super::flake::Flake;
 use super::found::{Found, Outlet};
@@ -9,12 +10,9 @@ use super::gc_roots::GcRoots;
 use super::repl::{self, Setup};
 use super::sandbox::Sandbox;
 use super::walk::{Known, Selection};
-use super::{EngineChoice, Limits, Request, tools};
+use super::{EngineChoice, Request, tools};
 use crate::error::Error;
 use crate::process::CommandSpec;
-
-/// Most evaluators that are used if nobody says how many.
-const WORKERS_MAX: usize = 4;
 
 /// Options of both. Experimental features are switched on because a machine may have them off.
 /// Settings of the flake are not accepted: they come from who wrote it, not from who runs this.
@@ -40,8 +38,9 @@ pub(super) trait Engine: Sync {
     fn version(&self) -> &str;
     /// Everything about it that has a say in the results.
     fn identity(&self) -> Vec<OsString>;
-    /// Evaluates, and puts whatever it finds into `outlet` as soon as it is known.
-    fn evaluate(&self, outlet: &Outlet<'_>) -> Result<(), Error>;
+    /// Evaluates with what `budget` allows, and puts whatever it finds into `outlet` as soon as it
+    /// is known.
+    fn evaluate(&self, budget: &Budget, outlet: &Outlet<'_>) -> Result<(), Error>;
 }
 
 /// The engine for `request`, ready to evaluate `flake`.
@@ -53,7 +52,6 @@ pub(super) fn choose(
 ) -> Result<Box<dyn Engine>, Error> {
     let nix = NixEngine {
         version: sandbox.nix_version()?,
-        workers: workers(&request.limits),
         setup: setup(request, flake, sandbox),
     };
     let version = match request.engine {
@@ -69,7 +67,7 @@ pub(super) fn choose(
     Ok(match version {
         Some(version) => Box::new(EvalJobsEngine {
             version,
-            command: jobs_command(request, flake, nix.workers, sandbox, roots),
+            command: jobs_command(request, flake, sandbox, roots),
             nix,
         }),
         None => Box::new(nix),
@@ -79,7 +77,6 @@ pub(super) fn choose(
 /// Nix itself.
 struct NixEngine {
     version: String,
-    workers: usize,
     setup: Setup,
 }
 
@@ -107,10 +104,10 @@ impl Engine for NixEngine {
         identity
     }
 
-    fn evaluate(&self, outlet: &Outlet<'_>) -> Result<(), Error> {
+    fn evaluate(&self, budget: &Budget, outlet: &Outlet<'_>) -> Result<(), Error> {
         let selection = self.selection();
         let mut opened = repl::open(&self.setup, outlet)?;
-        opened.walk(&selection, self.workers)?;
+        opened.walk(&selection, budget)?;
         opened.count_others(&selection);
         Ok(())
     }
@@ -138,20 +135,21 @@ impl Engine for EvalJobsEngine {
         identity
     }
 
-    fn evaluate(&self, outlet: &Outlet<'_>) -> Result<(), Error> {
+    fn evaluate(&self, budget: &Budget, outlet: &Outlet<'_>) -> Result<(), Error> {
         let mut selection = self.nix.selection();
         let mut opened = repl::open(&self.nix.setup, outlet)?;
         let mut known = Known::default();
-        outlet.send(Found::Evaluators(self.nix.workers));
+        outlet.send(Found::Evaluators(budget.share().evaluators));
         eval_jobs::evaluate(
             &self.command,
             opened.names(),
             &selection,
+            budget,
             outlet,
             &mut known,
         )?;
         selection.known = Some(known);
-        opened.walk(&selection, self.nix.workers)?;
+        opened.walk(&selection, budget)?;
         opened.count_others(&selection);
         Ok(())
     }
@@ -162,17 +160,12 @@ impl Engine for EvalJobsEngine {
 fn jobs_command(
     request: &Request,
     flake: &Flake,
-    workers: usize,
     sandbox: &Sandbox,
     roots: Option<&GcRoots>,
 ) -> JobsCommand {
-    let mut base = CommandSpec::new("nix-eval-jobs").args(OPTIONS).args([
-        "--force-recurse",
-        "--workers",
-        &workers.to_string(),
-        "--max-memory-size",
-        &request.limits.memory.to_string(),
-    ]);
+    let mut base = CommandSpec::new("nix-eval-jobs")
+        .args(OPTIONS)
+        .args(["--force-recurse"]);
     // From inside a sandbox it cannot write there; every job becomes a root a moment later anyway.
     if let Some(roots) = roots.filter(|_| !sandbox.is_closed()) {
         base = base.args([
@@ -218,26 +211,4 @@ fn setup(request: &Request, flake: &Flake, sandbox: &Sandbox) -> Setup {
         systems: request.systems.clone(),
         limits: request.limits.clone(),
     }
-}
-
-/// How many evaluators run at once: what was asked for, else what cores and memory allow.
-fn workers(limits: &Limits) -> usize {
-    if let Some(workers) = limits.workers {
-        return workers.max(1);
-    }
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let by_memory = available_memory().map_or(usize::MAX, |available| {
-        usize::try_from(available / limits.memory.max(1)).unwrap_or(usize::MAX)
-    });
-    cores.min(WORKERS_MAX).min(by_memory).max(1)
-}
-
-/// Memory that is free or can be freed, in MiB, where the system tells.
-fn available_memory() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    let kibibytes: u64 = line.split_ascii_whitespace().next()?.parse().ok()?;
-    Some(kibibytes >> 10)
 }

@@ -7,6 +7,7 @@
 mod assemble;
 mod attribute;
 mod breach;
+mod budget;
 mod drv;
 mod edges;
 mod engine;

@@ -139,7 +139,8 @@ pub enum SandboxChoice {
 /// When an evaluation gives up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Number of evaluator processes; `None` means what cores and memory allow.
+    /// Number of evaluator processes; `None` means the part of the machine that is this
+    /// evaluation's when nobody says how many.
     pub workers: Option<usize>,
     /// Memory of one evaluator process in MiB. It is started anew when it has more than this
     /// between two attributes, and killed when it has half as much again.

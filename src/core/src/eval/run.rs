@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::assemble::Assembler;
 use super::breach;
+use super::budget::Budget;
 use super::engine::{self, Engine};
 use super::flake::Flake;
 use super::found::{Found, Outlet};
@@ -69,7 +70,13 @@ pub fn run(
         started,
         limit: request.limits.total,
     };
-    if let Err(error) = evaluate(engine.as_ref(), &mut assembler, end) {
+    let (budget, problem) = Budget::open(&request.limits);
+    if let Some(problem) = problem {
+        assembler.warn(format!(
+            "other evaluations on this machine are not taken into account: {problem}"
+        ));
+    }
+    if let Err(error) = evaluate(engine.as_ref(), &budget, &mut assembler, end) {
         assembler.end();
         return Err(error);
     }
@@ -104,12 +111,17 @@ impl End {
 }
 
 /// Evaluates all, to its end.
-fn evaluate(engine: &dyn Engine, assembler: &mut Assembler<'_>, end: End) -> Result<(), Error> {
+fn evaluate(
+    engine: &dyn Engine,
+    budget: &Budget,
+    assembler: &mut Assembler<'_>,
+    end: End,
+) -> Result<(), Error> {
     let stop = AtomicBool::new(false);
     let (sender, findings) = mpsc::sync_channel(FINDINGS_MAX);
     let outlet = Outlet::new(sender, &stop);
     let evaluated = thread::scope(|scope| {
-        let evaluation = scope.spawn(move || engine.evaluate(&outlet));
+        let evaluation = scope.spawn(move || engine.evaluate(budget, &outlet));
         let collected = collect(&findings, assembler, end);
         stop.store(true, Ordering::Relaxed);
         // Nobody listens any more, so the engine cannot wait for anyone.

@@ -3,6 +3,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::super::budget::{Budget, Share};
 use super::super::found::{Found, Outlet};
 use super::super::lines;
 use super::super::log::{self, LogLine};
@@ -41,12 +42,19 @@ pub(in super::super) struct JobsCommand {
 }
 
 impl JobsCommand {
-    /// The command that evaluates what is below `prefix`.
-    fn below(&self, prefix: &AttrPath) -> CommandSpec {
+    /// The command that evaluates what is below `prefix`, and is as large as `share`.
+    fn below(&self, prefix: &AttrPath, share: Share) -> CommandSpec {
         let components = self.root.components().iter().chain(prefix.components());
         let attribute = AttrPath::new(components.cloned());
         let flake = format!("{}#{attribute}", self.reference);
-        self.base.clone().args(["--flake", flake.as_str()])
+        self.base.clone().args([
+            "--workers",
+            &share.evaluators.to_string(),
+            "--max-memory-size",
+            &share.memory.to_string(),
+            "--flake",
+            &flake,
+        ])
     }
 }
 
@@ -55,12 +63,16 @@ pub(in super::super) fn evaluate(
     command: &JobsCommand,
     names: &[String],
     selection: &Selection,
+    budget: &Budget,
     outlet: &Outlet<'_>,
     known: &mut Known,
 ) -> Result<(), Error> {
     for prefix in prefixes(names, selection) {
-        let (problem, is_lasting) =
-            Run::start(command, &prefix)?.read(&prefix, selection, outlet, known);
+        // How many workers it has cannot be changed while it runs.
+        let (problem, is_lasting) = budget.promise(|share| {
+            let run = Run::start(&command.below(&prefix, share), command)?;
+            Ok::<_, Error>(run.read(&prefix, selection, outlet, known))
+        })?;
         if outlet.is_stopped() {
             return Ok(());
         }
@@ -109,11 +121,8 @@ enum Output {
 }
 
 impl Run {
-    fn start(command: &JobsCommand, prefix: &AttrPath) -> Result<Self, Error> {
-        let mut child = Child::spawn(
-            &command.below(prefix),
-            [Stream::Null, Stream::Piped, Stream::Piped],
-        )?;
+    fn start(spec: &CommandSpec, command: &JobsCommand) -> Result<Self, Error> {
+        let mut child = Child::spawn(spec, [Stream::Null, Stream::Piped, Stream::Piped])?;
         let (sender, output) = mpsc::sync_channel(LINES_MAX);
         if let Some(stdout) = child.take_stdout() {
             let sender = sender.clone();
@@ -315,8 +324,16 @@ mod tests {
             silence: Duration::ZERO,
         };
         assert_eq!(
-            command.below(&AttrPath::new(["x86_64-linux"])).to_string(),
-            "nix-eval-jobs --flake 'git+file:///x#ci.\"a.b\".x86_64-linux'"
+            command
+                .below(
+                    &AttrPath::new(["x86_64-linux"]),
+                    Share {
+                        evaluators: 3,
+                        memory: 2048
+                    }
+                )
+                .to_string(),
+            "nix-eval-jobs --workers 3 --max-memory-size 2048 --flake 'git+file:///x#ci.\"a.b\".x86_64-linux'"
         );
     }
 }

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::super::budget::Budget;
 use super::super::found::{Found, Outlet};
 use super::super::walk::{Selection, Set};
 use super::Setup;
@@ -84,11 +85,11 @@ impl Opened<'_> {
         &self.root.names
     }
 
-    /// Evaluates all that is selected, on up to `workers` evaluators.
+    /// Evaluates all that is selected, on as many evaluators as `budget` allows.
     pub(in super::super) fn walk(
         &mut self,
         selection: &Selection,
-        workers: usize,
+        budget: &Budget,
     ) -> Result<(), Error> {
         let queue = Queue::default();
         queue.add(&self.root, selection.members(&self.root));
@@ -99,11 +100,13 @@ impl Opened<'_> {
                     setup,
                     selection,
                     queue: &queue,
+                    budget,
                     outlet: outlet.clone(),
                     session,
                     number,
                 };
-                outlet.send(Found::Evaluators(number + 1));
+                queue.join();
+                outlet.send(Found::Evaluators(queue.workers()));
                 scope.spawn(move || worker.run())
             };
             let mut handles = vec![start(self.session.take(), 0)];
@@ -120,9 +123,11 @@ impl Opened<'_> {
                 }
                 // Another evaluator has to load the flake again: only worth it where the ones
                 // that run cannot cope.
-                let work = since.elapsed() * u32::try_from(handles.len()).unwrap_or(u32::MAX);
+                let workers = queue.workers();
+                let work = since.elapsed() * u32::try_from(workers).unwrap_or(u32::MAX);
                 let pace = work / u32::try_from(finished - before).unwrap_or(u32::MAX).max(1);
-                if pace > PACE && handles.len() < workers && queue.has_waiting() {
+                let is_worth_it = pace > PACE && queue.has_waiting();
+                if is_worth_it && workers < budget.share().evaluators {
                     handles.push(start(None, handles.len()));
                     (since, before) = (Instant::now(), finished);
                 }

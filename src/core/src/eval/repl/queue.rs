@@ -41,6 +41,8 @@ struct State {
     tasks: VecDeque<Task>,
     /// Workers that hold a task; they may add more.
     busy: usize,
+    /// Workers that have not left.
+    workers: usize,
     is_closed: bool,
 }
 
@@ -66,10 +68,26 @@ impl Queue {
         }
     }
 
-    /// At most `most` members of one set, or `None` if there will be no more. Waits while other
-    /// workers may still add some. The taker must call [`Queue::done`].
-    pub(super) fn take(&self, most: usize) -> Option<Task> {
+    /// A worker begins, which must take tasks until there are none for it.
+    pub(super) fn join(&self) {
+        self.lock().workers += 1;
+    }
+
+    /// How many workers there are.
+    pub(super) fn workers(&self) -> usize {
+        self.lock().workers
+    }
+
+    /// At most `most` members of one set, or `None` if there will be no more, or there are more
+    /// workers than `wanted`: then the worker has left. Waits while other workers may still add
+    /// some. The taker must call [`Queue::done`].
+    pub(super) fn take(&self, most: usize, wanted: impl FnOnce() -> usize) -> Option<Task> {
+        let wanted = wanted();
         let mut state = self.lock();
+        if state.workers > wanted.max(1) {
+            state.workers -= 1;
+            return None;
+        }
         loop {
             if state.is_closed || (state.tasks.is_empty() && state.busy == 0) {
                 return None;
@@ -197,23 +215,23 @@ mod tests {
     fn tasks_are_cut_to_size_and_end_when_all_are_done() {
         let queue = Queue::default();
         queue.add(&set(), vec![0..3, 5..6]);
-        let sizes = [2, 2, 2].map(|most| queue.take(most).unwrap().members);
+        let sizes = [2, 2, 2].map(|most| queue.take(most, || 9).unwrap().members);
         assert_eq!(sizes, [0..2, 2..3, 5..6]);
         assert!(!queue.is_done_within(Duration::ZERO));
         for _ in 0..3 {
             queue.done();
         }
         assert!(queue.is_done_within(Duration::ZERO));
-        assert!(queue.take(1).is_none());
+        assert!(queue.take(1, || 9).is_none());
     }
 
     #[test]
     fn a_worker_waits_while_another_may_find_more() {
         let queue = Queue::default();
         queue.add(&set(), one(0..1));
-        assert!(queue.take(1).is_some());
+        assert!(queue.take(1, || 9).is_some());
         std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| queue.take(9).map(|task| task.members));
+            let waiting = scope.spawn(|| queue.take(9, || 9).map(|task| task.members));
             queue.add(&set(), one(7..9));
             queue.done();
             assert_eq!(waiting.join().unwrap(), Some(7..9));
@@ -243,10 +261,27 @@ mod tests {
     }
 
     #[test]
+    fn workers_leave_while_there_are_too_many() {
+        let queue = Queue::default();
+        queue.add(&set(), one(0..9));
+        for _ in 0..3 {
+            queue.join();
+        }
+        let takes = |wanted| queue.take(1, || wanted).is_some();
+        assert!(!takes(2));
+        assert_eq!(queue.workers(), 2);
+        assert!(takes(2));
+        assert!(!takes(0));
+        assert_eq!(queue.workers(), 1);
+        // The last stays, whatever is wanted.
+        assert!(takes(0));
+    }
+
+    #[test]
     fn a_closed_queue_gives_nothing() {
         let queue = Queue::default();
         queue.add(&set(), one(0..1));
         queue.close();
-        assert!(queue.take(1).is_none());
+        assert!(queue.take(1, || 9).is_none());
     }
 }

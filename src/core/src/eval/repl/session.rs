@@ -87,9 +87,9 @@ impl<'a> Session<'a> {
         Ok((session, end))
     }
 
-    /// Whether the process has so much memory that it should be replaced by a new one.
-    pub(super) fn is_bloated(&self) -> bool {
-        self.memory > self.setup.limits.memory
+    /// Whether the process has more memory than `most` MiB, and should be replaced by a new one.
+    pub(super) fn is_larger(&self, most: u64) -> bool {
+        self.memory > most
     }
 
     /// What the evaluated attribute itself is, or how the question ended otherwise.

@@ -3,6 +3,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::super::budget::Budget;
 use super::super::found::{Found, FoundJob, Outlet};
 use super::super::text::error_text;
 use super::super::walk::{self, Selection, Set};
@@ -27,6 +28,7 @@ pub(super) struct Worker<'a, 'w> {
     pub(super) setup: &'a Setup,
     pub(super) selection: &'w Selection,
     pub(super) queue: &'w Queue,
+    pub(super) budget: &'w Budget,
     pub(super) outlet: Outlet<'a>,
     pub(super) session: Option<Session<'a>>,
     /// Among the workers of this evaluation.
@@ -34,10 +36,11 @@ pub(super) struct Worker<'a, 'w> {
 }
 
 impl<'a> Worker<'a, '_> {
-    /// Works until there is nothing left. Returns its evaluator, if that still runs.
+    /// Works until there is nothing left, or the budget has no place for it any more. Returns its
+    /// evaluator, if that still runs.
     pub(super) fn run(mut self) -> Result<Option<Session<'a>>, Error> {
         let mut batch = 4;
-        while let Some(task) = self.queue.take(batch) {
+        while let Some(task) = self.queue.take(batch, || self.budget.share().evaluators) {
             let started = Instant::now();
             let size = task.members.len();
             let result = self.evaluate(&task);
@@ -56,6 +59,12 @@ impl<'a> Worker<'a, '_> {
         }
         if let Some(session) = &mut self.session {
             session.tell_memory();
+        }
+        if !self.queue.is_done_within(Duration::ZERO) {
+            // There was no place for it, so its evaluator must not wait for the others to end.
+            if let Some(session) = self.session.take() {
+                session.leave();
+            }
         }
         Ok(self.session)
     }
@@ -118,7 +127,7 @@ impl<'a> Worker<'a, '_> {
     /// The running evaluator, or a new one where that would not do.
     fn session_for(&mut self, task: &Task) -> Result<Session<'a>, Error> {
         match self.session.take() {
-            Some(session) if session.is_bloated() => session.kill(),
+            Some(session) if session.is_larger(self.budget.share().memory) => session.kill(),
             Some(session) if task.is_second_attempt && !session.is_fresh => session.kill(),
             Some(session) => return Ok(session),
             None => {}
