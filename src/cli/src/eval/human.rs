@@ -1,57 +1,83 @@
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::collections::HashMap;
 use std::io::{Stderr, Write as _, stderr, stdout};
 use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
 
 use buildbot_nix_core::build::Terminal;
 use buildbot_nix_core::error::Error;
-use buildbot_nix_core::eval::{Event, Summary};
-use buildbot_nix_core::machine_line::{CacheStatus, Failed, Job, Line, Skipped, Start, Statistics};
-use buildbot_nix_core::nix::System;
+use buildbot_nix_core::eval::{Event, Progress, Summary};
+use buildbot_nix_core::machine_line::{Failed, Job, Line};
 use buildbot_nix_core::report;
 
 use super::Printer;
+use super::table::{Counts, Row, State, live, table};
+use super::words::{
+    failed_text, repeated_text, reused_text, safe, skipped_text, statistics_text, warning_text,
+};
 
-/// A list on stdout, failures last; what the evaluator says, and how far it is, on stderr.
+/// Results on stdout: on a terminal as a table in the end, else as lines as they come. On stderr
+/// what the evaluator says and, if that is a terminal, what is going on below it.
 pub(super) struct Human {
     terminal: Terminal<Stderr>,
-    counts: BTreeMap<&'static str, u64>,
+    results: Results,
+    counts: Counts,
     failed: Vec<Failed>,
+    begun: Instant,
 }
 
-const TO_BUILD: &str = "to build";
-const CACHED: &str = "to fetch";
-const IN_STORE: &str = "in the store";
+/// How results are printed.
+enum Results {
+    Lines,
+    Table {
+        rows: Vec<Row>,
+        times: HashMap<String, Duration>,
+        /// Columns of the terminal.
+        width: usize,
+        colour: bool,
+    },
+}
 
 impl Human {
     pub(super) fn new() -> Self {
+        let out = Terminal::new(stdout());
+        let results = match out.width() {
+            None => Results::Lines,
+            Some(width) => Results::Table {
+                rows: Vec::new(),
+                times: HashMap::new(),
+                width,
+                colour: out.colour(),
+            },
+        };
         Self {
             terminal: Terminal::new(stderr()),
-            counts: BTreeMap::new(),
+            results,
+            counts: Counts::default(),
             failed: Vec::new(),
+            begun: Instant::now(),
         }
     }
 
     fn line(&mut self, line: Line) -> ControlFlow<()> {
         match line {
-            Line::Job(job) => {
-                let status = match job.cache_status {
-                    CacheStatus::Local => IN_STORE,
-                    CacheStatus::Cached => CACHED,
-                    CacheStatus::NotBuilt => TO_BUILD,
-                };
-                *self.counts.entry(status).or_default() += 1;
-                self.print(&job_text(&job, status))
-            }
+            Line::Job(job) => self.job(&job),
             Line::Failed(failed) => {
+                self.counts.add(State::Failed);
+                if self.add_row(&failed.attr, State::Failed) {
+                    let _ = self.log(&format!("{}: failed", safe(&failed.attr)));
+                }
                 self.failed.push(failed);
                 ControlFlow::Continue(())
             }
             Line::Skipped(skipped) => self.print(&skipped_text(&skipped)),
-            Line::Warning { message } => self.log(&format!("warning: {message}")),
-            Line::Reused { from } => self.log(&reused_text(from.as_deref())),
+            Line::Warning { message } => self.log(&warning_text(&message)),
             Line::Repeated { message, count } => self.log(&repeated_text(&message, count)),
-            Line::Statistics(statistics) => self.log(&statistics_text(&statistics)),
+            Line::Reused { from } => self.log(&reused_text(from.as_deref())),
+            Line::Statistics(statistics) => match self.results {
+                Results::Lines => self.log(&statistics_text(&statistics)),
+                // The table has the times.
+                Results::Table { .. } => self.log(&report::costs(&statistics)),
+            },
             Line::Start(_)
             | Line::Done { .. }
             | Line::Fatal { .. }
@@ -61,7 +87,35 @@ impl Human {
         }
     }
 
-    /// Writes a line of the list; the status line has to go first, it may be on the same screen.
+    fn job(&mut self, job: &Job) -> ControlFlow<()> {
+        let state = State::from(job.cache_status);
+        self.counts.add(state);
+        if self.add_row(&job.attr, state) {
+            return ControlFlow::Continue(());
+        }
+        self.print(&format!("{}: {}", safe(&job.attr), state.text()))
+    }
+
+    /// Notes an attribute for the table; `false` if there is none.
+    fn add_row(&mut self, attr: &str, state: State) -> bool {
+        let Results::Table { rows, .. } = &mut self.results else {
+            return false;
+        };
+        rows.push(Row {
+            state,
+            attr: attr.to_owned(),
+            time: None,
+        });
+        true
+    }
+
+    fn progress(&mut self, progress: &Progress) {
+        let (_, height) = self.terminal.measure();
+        let lines = live(progress, self.counts, self.begun.elapsed(), height);
+        let _ = self.terminal.status_lines(&lines);
+    }
+
+    /// Writes lines of results; what is going on has to go first, it may be on the same screen.
     fn print(&mut self, text: &str) -> ControlFlow<()> {
         let _ = self.terminal.status("");
         let mut stdout = stdout().lock();
@@ -76,10 +130,36 @@ impl Human {
         ControlFlow::Continue(())
     }
 
-    fn print_failures(&mut self) -> ControlFlow<()> {
-        let colour = self.terminal.colour();
+    fn print_results(&mut self, result: &Result<Summary, Error>) -> ControlFlow<()> {
+        let mut is_coloured = false;
+        if let Results::Table {
+            rows,
+            times,
+            width,
+            colour,
+        } = &mut self.results
+        {
+            is_coloured = *colour;
+            let mut rows = std::mem::take(rows);
+            for row in &mut rows {
+                row.time = times.get(&row.attr).copied();
+            }
+            if !rows.is_empty() {
+                let text = table(rows, *width, is_coloured);
+                self.print(text.trim_end())?;
+            }
+        }
         for failed in std::mem::take(&mut self.failed) {
-            self.print(&failed_text(&failed, colour))?;
+            self.print(&failed_text(&failed, is_coloured))?;
+        }
+        if result.is_ok() {
+            let counted = self.counts.text();
+            let counted = if counted.is_empty() {
+                "nothing to build"
+            } else {
+                &counted
+            };
+            self.print(counted)?;
         }
         ControlFlow::Continue(())
     }
@@ -88,132 +168,22 @@ impl Human {
 impl Printer for Human {
     fn event(&mut self, event: Event) -> ControlFlow<()> {
         match event {
-            Event::Line(line) => self.line(line),
-            Event::Text(text) => self.log(&text),
-            Event::Progress(progress) => {
-                let failed = match self.failed.len() {
-                    0 => String::new(),
-                    failed => format!(", {failed} failed"),
-                };
-                let _ = self.terminal.status(&format!("{progress}{failed}"));
-                ControlFlow::Continue(())
+            Event::Line(line) => return self.line(line),
+            Event::Text(text) => return self.log(&text),
+            Event::Progress(progress) => self.progress(&progress),
+            Event::Took { attr, time } => {
+                if let Results::Table { times, .. } = &mut self.results {
+                    times.insert(attr, time);
+                }
             }
-            Event::Pause | Event::Took { .. } => ControlFlow::Continue(()),
+            Event::Pause => {}
         }
+        ControlFlow::Continue(())
     }
 
     fn end(&mut self, result: &Result<Summary, Error>) {
-        if self.print_failures().is_break() {
-            return;
-        }
-        if let Ok(summary) = result {
-            let mut parts: Vec<String> = [TO_BUILD, CACHED, IN_STORE]
-                .iter()
-                .filter_map(|status| Some(format!("{} {status}", self.counts.get(status)?)))
-                .collect();
-            if summary.failed > 0 {
-                parts.push(format!("{} failed", summary.failed));
-            }
-            if parts.is_empty() {
-                parts.push("nothing to build".to_owned());
-            }
-            let _ = self.print(&parts.join(", "));
-        }
+        let _ = self.terminal.status("");
+        // A reader that has gone away wants no more.
+        let _ = self.print_results(result);
     }
-}
-
-/// What a log shows of `line`, if anything.
-pub(super) fn log_text(line: &Line) -> Option<String> {
-    match line {
-        Line::Start(start) => Some(start_text(start)),
-        Line::Reused { from } => Some(reused_text(from.as_deref())),
-        Line::Warning { message } => Some(format!("warning: {message}")),
-        Line::Failed(failed) => Some(failed_text(failed, false)),
-        Line::Skipped(skipped) => Some(skipped_text(skipped)),
-        Line::Repeated { message, count } => Some(repeated_text(message, *count)),
-        Line::Statistics(statistics) => Some(statistics_text(statistics)),
-        Line::Job(_)
-        | Line::Done { .. }
-        | Line::Fatal { .. }
-        | Line::Outcome(_)
-        | Line::Checkout(_)
-        | Line::Unknown => None,
-    }
-}
-
-pub(super) fn summary_text(summary: &Summary) -> String {
-    format!(
-        "{} attributes can be built, {} failed to evaluate",
-        summary.jobs, summary.failed
-    )
-}
-
-fn start_text(start: &Start) -> String {
-    let systems: Vec<&str> = start.systems.iter().map(System::as_str).collect();
-    let systems = match systems.as_slice() {
-        [] => "all systems".to_owned(),
-        systems => systems.join(", "),
-    };
-    format!(
-        "evaluating {} for {systems} with {} {}",
-        safe(&start.attribute),
-        start.engine,
-        start.engine_version
-    )
-}
-
-fn reused_text(from: Option<&str>) -> String {
-    match from {
-        Some(from) => format!("nothing has changed: reused from {}", safe(from)),
-        None => "nothing has changed: reused from an earlier evaluation".to_owned(),
-    }
-}
-
-/// How often something was warned of; of a long warning, the beginning tells which.
-fn repeated_text(message: &str, count: u64) -> String {
-    let first = message.lines().next().unwrap_or_default();
-    format!("warned {count} times: {first}")
-}
-
-fn statistics_text(statistics: &Statistics) -> String {
-    let mut text = report::costs(statistics);
-    for (cost, attr) in report::costliest(statistics) {
-        let _ = write!(text, "\n  {cost:>10}  {}", safe(attr));
-    }
-    text
-}
-
-fn job_text(job: &Job, status: &str) -> String {
-    format!("{}: {status}", safe(&job.attr))
-}
-
-fn skipped_text(skipped: &Skipped) -> String {
-    let system = safe(&skipped.system);
-    match skipped.attributes {
-        Some(1) => format!("{system}: 1 attribute skipped"),
-        Some(number) => format!("{system}: {number} attributes skipped"),
-        None => format!("{system}: skipped"),
-    }
-}
-
-fn failed_text(failed: &Failed, colour: bool) -> String {
-    let (red, reset) = if colour {
-        ("\x1b[31;1m", "\x1b[0m")
-    } else {
-        ("", "")
-    };
-    let indented = failed.error.replace('\n', "\n  ");
-    format!("{red}{}: failed{reset}\n  {indented}", safe(&failed.attr))
-}
-
-/// A name of the flake's author without what a terminal would act on.
-fn safe(name: &str) -> String {
-    let escape = |character: char| {
-        if character.is_control() {
-            character.escape_default().to_string()
-        } else {
-            character.to_string()
-        }
-    };
-    name.chars().map(escape).collect()
 }

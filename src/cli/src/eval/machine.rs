@@ -5,7 +5,7 @@ use buildbot_nix_core::error::Error;
 use buildbot_nix_core::eval::{Event, Summary};
 use buildbot_nix_core::machine_line::{Line, encode};
 
-use super::{Printer, human};
+use super::{Printer, words};
 
 /// Bytes that are held back at most. Many lines at once cost the worker, which sends them on, a
 /// fraction of what as many single ones do.
@@ -57,7 +57,7 @@ impl Printer for Machine {
     fn event(&mut self, event: Event) -> ControlFlow<()> {
         match event {
             Event::Line(line) => {
-                if let Some(text) = human::log_text(&line) {
+                if let Some(text) = words::log_text(&line) {
                     log(&text);
                 }
                 self.print(&line)
@@ -73,7 +73,7 @@ impl Printer for Machine {
 
     fn end(&mut self, result: &Result<Summary, Error>) {
         match result {
-            Ok(summary) => log(&human::summary_text(summary)),
+            Ok(summary) => log(&words::summary_text(summary)),
             Err(error) if !self.is_broken => {
                 let _ = self.print(&Line::Fatal {
                     message: error.to_string(),

@@ -2,6 +2,8 @@ mod human;
 mod isolation;
 mod keeping;
 mod machine;
+mod table;
+mod words;
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -112,7 +114,7 @@ enum Engine {
 enum Format {
     /// Machine lines on stdout, see docs/machine-lines.md
     Json,
-    /// A list
+    /// A table on a terminal, a list elsewhere
     Human,
 }
 
