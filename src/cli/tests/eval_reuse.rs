@@ -166,6 +166,20 @@ fn results_are_shared_whatever_may_be_fetched() {
 }
 
 #[test]
+fn a_sandbox_changes_nothing_but_is_not_mixed_with_none() {
+    let repository = Repository::with_checks(&format!("{{ a = {}; }}", derivation("a", "")));
+    let evaluate = |label: &str, sandbox: &str| {
+        let evaluated = repository.evaluate(label, &["--sandbox", sandbox]);
+        evaluated.assert_complete();
+        reused(&evaluated)
+    };
+    assert_eq!(evaluate("first", "required"), None);
+    assert_eq!(evaluate("second", "required").as_deref(), Some("first"));
+    assert_eq!(evaluate("outside", "off"), None);
+    assert_eq!(evaluate("third", "required").as_deref(), Some("first"));
+}
+
+#[test]
 fn changes_are_evaluated() {
     let repository = Repository::with_checks(&format!("{{ a = {}; }}", derivation("a", "")));
     repository.evaluate("first", &[]);

@@ -103,6 +103,20 @@ fn checkout(name: &str) -> Checkout {
     ))
 }
 
+/// Makes the checkout one whose result is remembered.
+fn commit(checkout: &Checkout) {
+    for arguments in [
+        &["init", "--quiet"][..],
+        &["add", "--all"],
+        &["commit", "--quiet", "--message=x"],
+    ] {
+        let mut git = Command::new("git");
+        let identity = ["-c", "user.name=A", "-c", "user.email=a@b"];
+        git.arg("-C").arg(checkout.path()).args(identity);
+        assert!(git.args(arguments).status().unwrap().success());
+    }
+}
+
 fn is_reused(evaluated: &Evaluated) -> bool {
     let mut lines = evaluated.lines.iter();
     lines.any(|line| matches!(line, Line::Reused { .. }))
@@ -226,23 +240,7 @@ fn what_a_crash_left_behind_goes_with_the_next_evaluation() {
 fn a_reused_result_is_kept_as_well() {
     let store = Store::new();
     let checkout = checkout("x");
-    for arguments in [
-        &["init", "--quiet"][..],
-        &["add", "--all"],
-        &[
-            "-c",
-            "user.name=A",
-            "-c",
-            "user.email=a@b",
-            "commit",
-            "--quiet",
-            "--message=x",
-        ],
-    ] {
-        let mut git = Command::new("git");
-        let status = git.arg("-C").arg(checkout.path()).args(arguments).status();
-        assert!(status.unwrap().success());
-    }
+    commit(&checkout);
     let evaluate = |run: &str| store.evaluate(&checkout, run, &["--gc-roots-user", USER]);
     let first = evaluate("m-1");
     assert!(!is_reused(&first));
@@ -270,6 +268,31 @@ fn a_reused_result_is_kept_as_well() {
     let fourth = evaluate("m-4");
     assert!(!is_reused(&fourth));
     assert_eq!(store.left(&fourth), 2);
+}
+
+/// More than Nix is told of at once, in the place where it has to be told.
+#[test]
+fn many_derivations_are_kept() {
+    let store = Store::new();
+    let checkout = Checkout::with_flake(
+        "{ outputs = { self }: { checks.x86_64-linux = builtins.listToAttrs (builtins.genList (n: {
+            name = \"j${toString n}\";
+            value = derivation {
+                name = \"many-${toString n}\"; system = \"x86_64-linux\"; builder = \"/bin/sh\";
+            };
+        }) 1100); }; }",
+    );
+    commit(&checkout);
+    let first = store.evaluate(&checkout, "m-1", &[]);
+    store.release("m-1");
+    let second = store.evaluate(&checkout, "m-2", &[]);
+    assert!(is_reused(&second));
+    for evaluated in [&first, &second] {
+        assert_eq!(evaluated.warnings(), Vec::<&str>::new());
+        assert_eq!(evaluated.jobs().count(), 1100);
+    }
+    store.collect_garbage();
+    assert_eq!(store.left(&second), 1100);
 }
 
 #[test]

@@ -11,6 +11,8 @@ use crate::error::Error;
 use crate::nix::DrvPath;
 use crate::process::{CommandSpec, capture};
 
+/// Derivations in one command line.
+const BATCH: usize = 1000;
 /// Time for registering one batch.
 const LIMIT: Duration = Duration::from_secs(120);
 
@@ -73,8 +75,10 @@ impl GcRoots {
             place(&link, drv)
                 .map_err(|error| Error::io("make links in", &self.directory, error))?;
         }
-        if !self.is_direct && !new.is_empty() {
-            self.register_links(&new)?;
+        if !self.is_direct {
+            for batch in new.chunks(BATCH) {
+                self.register_links(batch)?;
+            }
         }
         Ok(())
     }
@@ -115,6 +119,10 @@ fn base_name(drv: &DrvPath) -> &str {
 
 /// Makes the link in one step, so that it is never there without leading to the derivation.
 fn place(link: &Path, drv: &DrvPath) -> io::Result<()> {
+    match symlink(drv.as_str(), link) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        made => return made,
+    }
     if std::fs::read_link(link).is_ok_and(|target| target == Path::new(drv.as_str())) {
         return Ok(());
     }
