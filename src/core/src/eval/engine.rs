@@ -1,8 +1,9 @@
 //! The two evaluators behind one trait.
 
 use std::ffi::OsString;
+use std::sync::Arc;
 
-use super::budget::Budget;
+use super::budget::{Budget, Groups};
 use super::eval_jobs::{self, JobsCommand};
 use super::flake::Flake;
 use super::found::{Found, Outlet};
@@ -67,7 +68,10 @@ pub(super) fn choose(
     Ok(match version {
         Some(version) => Box::new(EvalJobsEngine {
             version,
-            command: jobs_command(request, flake, sandbox, roots),
+            command: JobsCommand {
+                groups: nix.setup.groups.clone(),
+                ..jobs_command(request, flake, sandbox, roots)
+            },
             nix,
         }),
         None => Box::new(nix),
@@ -182,6 +186,8 @@ fn jobs_command(
         root: request.attribute.clone(),
         attribute: request.limits.attribute,
         silence: request.limits.silence,
+        most_memory: request.limits.most_memory(),
+        groups: None,
     }
 }
 
@@ -210,5 +216,6 @@ fn setup(request: &Request, flake: &Flake, sandbox: &Sandbox) -> Setup {
         root: request.attribute.clone(),
         systems: request.systems.clone(),
         limits: request.limits.clone(),
+        groups: Groups::find().map(Arc::new),
     }
 }

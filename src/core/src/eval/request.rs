@@ -153,6 +153,13 @@ pub struct Limits {
     pub silence: Duration,
 }
 
+impl Limits {
+    /// Memory above which an evaluator process is killed, in MiB.
+    pub fn most_memory(&self) -> u64 {
+        self.memory.saturating_mul(3) / 2
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

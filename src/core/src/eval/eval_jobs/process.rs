@@ -1,9 +1,10 @@
 use std::io::{BufReader, Read};
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::super::budget::{Budget, Share};
+use super::super::budget::{Budget, Group, Groups, Share};
 use super::super::found::{Found, Outlet};
 use super::super::lines;
 use super::super::log::{self, LogLine};
@@ -39,6 +40,10 @@ pub(in super::super) struct JobsCommand {
     pub(in super::super) attribute: Duration,
     /// How long it may say nothing at all.
     pub(in super::super) silence: Duration,
+    /// Memory above which one of its processes is killed, MiB.
+    pub(in super::super) most_memory: u64,
+    /// Where the kernel enforces that for all together, if it does.
+    pub(in super::super) groups: Option<Arc<Groups>>,
 }
 
 impl JobsCommand {
@@ -70,7 +75,7 @@ pub(in super::super) fn evaluate(
     for prefix in prefixes(names, selection) {
         // How many workers it has cannot be changed while it runs.
         let (problem, is_lasting) = budget.promise(|share| {
-            let run = Run::start(&command.below(&prefix, share), command)?;
+            let run = Run::start(command, &prefix, share)?;
             Ok::<_, Error>(run.read(&prefix, selection, outlet, known))
         })?;
         if outlet.is_stopped() {
@@ -112,6 +117,8 @@ struct Run {
     has_failures: bool,
     /// Its worker processes, in case it dies and they do not.
     leftovers: Leftovers,
+    /// Goes after the processes in it.
+    _group: Option<Group>,
 }
 
 /// What it says, one line at a time.
@@ -121,8 +128,17 @@ enum Output {
 }
 
 impl Run {
-    fn start(spec: &CommandSpec, command: &JobsCommand) -> Result<Self, Error> {
-        let mut child = Child::spawn(spec, [Stream::Null, Stream::Piped, Stream::Piped])?;
+    fn start(command: &JobsCommand, prefix: &AttrPath, share: Share) -> Result<Self, Error> {
+        // The kernel ends the largest of its workers; then it gives up itself.
+        let memory = command.most_memory * share.evaluators as u64;
+        let group = command.groups.as_ref();
+        let group = group.and_then(|groups| groups.make(memory, false));
+        let spec = command.below(prefix, share);
+        let spec = match &group {
+            Some(group) => group.command(spec),
+            None => spec,
+        };
+        let mut child = Child::spawn(&spec, [Stream::Null, Stream::Piped, Stream::Piped])?;
         let (sender, output) = mpsc::sync_channel(LINES_MAX);
         if let Some(stdout) = child.take_stdout() {
             let sender = sender.clone();
@@ -140,6 +156,7 @@ impl Run {
             is_active: false,
             has_failures: false,
             leftovers: Leftovers::default(),
+            _group: group,
         })
     }
 
@@ -322,6 +339,8 @@ mod tests {
             root: AttrPath::new(["ci", "a.b"]),
             attribute: Duration::ZERO,
             silence: Duration::ZERO,
+            most_memory: 0,
+            groups: None,
         };
         assert_eq!(
             command

@@ -7,6 +7,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::thread;
 use std::time::Duration;
 
+use super::super::budget::Group;
 use super::super::lines;
 use super::super::log::LogLine;
 use super::reply::{self, Reply};
@@ -32,6 +33,8 @@ pub(super) struct Repl {
     replies: Receiver<Reply>,
     last_id: u64,
     lines: Arc<AtomicU64>,
+    /// Goes after the process in it.
+    group: Option<Group>,
 }
 
 /// What came of waiting for a reply.
@@ -51,6 +54,7 @@ impl Repl {
         command: &CommandSpec,
         root: &AttrPath,
         systems: &[System],
+        group: Option<Group>,
     ) -> Result<Self, Error> {
         let nonce = nonce()?;
         let prelude = request::prelude(&nonce, root, systems).ok_or_else(|| Error::Eval {
@@ -59,7 +63,11 @@ impl Repl {
             ),
             hint: Some("rename the attribute, or install nix-eval-jobs".to_owned()),
         })?;
-        let mut child = Child::spawn(command, [Stream::Piped, Stream::Null, Stream::Piped])?;
+        let streams = [Stream::Piped, Stream::Null, Stream::Piped];
+        let mut child = match &group {
+            Some(group) => Child::spawn(&group.command(command.clone()), streams)?,
+            None => Child::spawn(command, streams)?,
+        };
         let (sender, replies) = mpsc::sync_channel(REPLIES_MAX);
         let lines = Arc::default();
         let probe = request::probe(&nonce);
@@ -73,6 +81,7 @@ impl Repl {
             replies,
             last_id: 0,
             lines,
+            group,
         };
         repl.send(&probe);
         repl.send(&prelude);
@@ -119,6 +128,11 @@ impl Repl {
     /// How the process ended, after it closed its stderr.
     pub(super) fn ended(&mut self) -> Option<ExitStatus> {
         self.child.wait(LEAVE).or_else(|| self.child.terminate())
+    }
+
+    /// Whether the kernel has killed something of it for want of memory.
+    pub(super) fn was_full(&self) -> bool {
+        self.group.as_ref().is_some_and(Group::was_full)
     }
 
     /// Ends the process, at once or after it had time to end what it started itself.

@@ -68,7 +68,10 @@ impl<'a> Session<'a> {
     }
 
     fn open_once(setup: &'a Setup, outlet: &Outlet<'a>) -> Result<(Self, End), Error> {
-        let repl = Repl::start(&setup.command, &setup.root, &setup.systems)?;
+        let most = setup.limits.most_memory();
+        let group = setup.groups.as_ref();
+        let group = group.and_then(|groups| groups.make(most, true));
+        let repl = Repl::start(&setup.command, &setup.root, &setup.systems, group)?;
         let mut session = Self {
             setup,
             outlet: outlet.clone(),
@@ -228,17 +231,18 @@ impl<'a> Session<'a> {
 
     fn died(&mut self) -> End {
         let last_words = self.held.take().or_else(|| self.last_text.take());
-        End::Died {
-            status: self.repl.ended(),
-            last_words,
+        let status = self.repl.ended();
+        if self.repl.was_full() {
+            return End::Over(Breach::Memory(self.setup.limits.most_memory()));
         }
+        End::Died { status, last_words }
     }
 
     /// Whether the evaluator must be killed.
     fn over(&mut self, is_late: bool, quiet: Duration) -> Option<End> {
         self.memory = self.repl.memory().unwrap_or_default();
         let limits = &self.setup.limits;
-        let most = limits.memory.saturating_mul(3) / 2;
+        let most = limits.most_memory();
         if self.outlet.is_stopped() {
             Some(End::Stopped)
         } else if self.memory > most {

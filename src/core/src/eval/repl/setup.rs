@@ -1,3 +1,6 @@
+use std::sync::Arc;
+
+use super::super::budget::Groups;
 use super::super::request::Limits;
 use super::super::text::error_text;
 use super::end::End;
@@ -20,6 +23,8 @@ pub(in super::super) struct Setup {
     pub(in super::super) systems: Vec<System>,
     /// When to give up.
     pub(in super::super) limits: Limits,
+    /// Where the kernel enforces them, if it does.
+    pub(in super::super) groups: Option<Arc<Groups>>,
 }
 
 impl Setup {
