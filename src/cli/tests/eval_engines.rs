@@ -1,11 +1,18 @@
 //! `buildbot-nix eval` with a nix-eval-jobs that replays a recording, and for people.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests, which clippy does not see as such"
+)]
+
 mod evaluation;
 
 use std::collections::BTreeSet;
+use std::io::Write as _;
 use std::process::Command;
 
 use buildbot_nix_core::machine_line::Line;
+use tempfile::NamedTempFile;
 
 use evaluation::{Checkout, Evaluated};
 
@@ -50,6 +57,136 @@ fn both_engines_agree() {
     assert!(edges(&nix) && edges(&jobs));
 }
 
+/// What nix-eval-jobs 2.35 would print for what is below `prefix`: it evaluates all systems, and
+/// looks into every set (`--force-recurse`).
+fn recording_of(checkout: &Checkout, prefix: Option<&str>) -> NamedTempFile {
+    let all = checkout.evaluate(&["--systems", "all"]);
+    let mut file = NamedTempFile::new().unwrap();
+    let mut write = |path: &[String], mut line: serde_json::Value| {
+        let below = match prefix {
+            Some(prefix) => path.split_first().filter(|(first, _)| *first == prefix),
+            None => Some((&path[0], path)),
+        };
+        if let Some((_, path)) = below {
+            line["attrPath"] = path.into();
+            line["stats"] = serde_json::json!({ "wallMs": 1500, "allocBytes": 7 << 20 });
+            writeln!(file, "{line}").unwrap();
+        }
+    };
+    for line in &all.lines {
+        match line {
+            Line::Job(job) => write(
+                job.attr_path.components(),
+                serde_json::json!({
+                    "drvPath": job.drv_path, "name": job.name, "outputs": job.outputs,
+                    "system": job.system,
+                }),
+            ),
+            Line::Failed(failed) => write(
+                failed.attr_path.components(),
+                serde_json::json!({ "error": failed.error }),
+            ),
+            _ => {}
+        }
+    }
+    file
+}
+
+/// What is for other systems, in words.
+fn skipped(evaluated: &Evaluated) -> Vec<String> {
+    let lines = evaluated.lines.iter();
+    let skipped = lines.filter_map(|line| match line {
+        Line::Skipped(it) => Some(format!(
+            "{}: {:?} {:?}",
+            it.system, it.attributes, it.attr_paths
+        )),
+        _ => None,
+    });
+    skipped.collect()
+}
+
+/// `checks` has a set for each system, `hydraJobs` sets with derivations for several.
+#[rstest::rstest]
+#[case("checks", Some("x86_64-linux"), &["a"], &["aarch64-linux: Some(2) []", "x86_64-darwin: None []"])]
+#[case("hydraJobs", None, &["build-static", "tests.b"], &[r#"aarch64-linux: Some(1) [AttrPath(["tests", "a"])]"#])]
+fn both_engines_leave_out_other_systems(
+    #[case] attribute: &str,
+    #[case] prefix: Option<&str>,
+    #[case] names: &[&str],
+    #[case] others: &[&str],
+) {
+    let checkout = Checkout::of("systems").with_attribute(attribute);
+    let recording = recording_of(&checkout, prefix);
+    let nix = checkout.evaluate(&[]);
+    let jobs = checkout.evaluate_with_recording("complete", recording.path(), &[]);
+    assert_eq!((engine(&nix), engine(&jobs)), ("nix", "nix-eval-jobs"));
+    for evaluated in [&nix, &jobs] {
+        evaluated.assert_complete();
+        let mut found: Vec<String> = evaluated.jobs().map(|job| job.attr.clone()).collect();
+        found.sort_unstable();
+        let expected = names.iter().map(|name| match prefix {
+            Some(prefix) => format!("{prefix}.{name}"),
+            None => (*name).to_owned(),
+        });
+        assert_eq!(found, expected.collect::<Vec<_>>());
+        assert_eq!(skipped(evaluated), others, "{evaluated:#?}");
+        assert_eq!(evaluated.warnings(), [""; 0]);
+    }
+    // Systems that are told by their names are not even evaluated.
+    let calls: Vec<&str> = jobs
+        .log
+        .lines()
+        .filter(|line| line.starts_with("fake "))
+        .collect();
+    let evaluated = prefix.map_or(format!("#{attribute}"), |it| format!("#{attribute}.{it}"));
+    assert_eq!(calls.len(), 1, "{calls:?}");
+    assert!(calls[0].ends_with(&evaluated), "{calls:?}");
+}
+
+#[test]
+fn both_engines_look_into_every_set() {
+    let checkout = Checkout::of("odd");
+    let recording = recording_of(&checkout, None);
+    let nix = checkout.evaluate(&[]);
+    let jobs = checkout.evaluate_with_recording("complete", recording.path(), &[]);
+    jobs.assert_complete();
+    assert!(
+        nix.job_names().contains(&"nested.deep.deeper".to_owned()),
+        "{nix:#?}"
+    );
+    assert_eq!(jobs.job_names(), nix.job_names());
+    let names = |evaluated: &Evaluated| -> Vec<String> {
+        evaluated
+            .failures()
+            .into_iter()
+            .map(|(name, _)| name)
+            .collect()
+    };
+    assert_eq!(names(&jobs), names(&nix));
+}
+
+#[test]
+fn nix_eval_jobs_tells_what_is_large() {
+    let checkout = Checkout::of("systems").with_attribute("hydraJobs");
+    let recording = recording_of(&checkout, None);
+    let jobs = checkout.evaluate_with_recording("complete", recording.path(), &["--workers", "3"]);
+    let Some(Line::Statistics(statistics)) = jobs.lines.iter().rev().nth(1) else {
+        panic!("{jobs:#?}");
+    };
+    assert_eq!(statistics.evaluators, 3);
+    assert_eq!(statistics.largest.len(), 3, "{statistics:?}");
+    let first = &statistics.largest[0];
+    assert_eq!(
+        (first.attr.as_str(), first.bytes),
+        ("build-static", 7 << 20)
+    );
+    assert!(statistics.slowest.iter().all(|slow| slow.seconds >= 0.001));
+    assert!(
+        (statistics.slowest[0].seconds - 1.5).abs() < 0.001,
+        "{statistics:?}"
+    );
+}
+
 #[test]
 fn whatever_happens_to_nix_eval_jobs_nothing_is_lost() {
     let checkout = Checkout::of("small");
@@ -89,7 +226,8 @@ fn lines_that_come_twice_count_once() {
 
 #[test]
 fn nix_eval_jobs_is_called_without_trust() {
-    let evaluated = Checkout::of("small").evaluate_with_fake("complete", &["--max-memory", "99"]);
+    let arguments = ["--max-memory", "99", "--show-trace"];
+    let evaluated = Checkout::of("small").evaluate_with_fake("complete", &arguments);
     let call = evaluated
         .log
         .lines()
@@ -99,6 +237,7 @@ fn nix_eval_jobs_is_called_without_trust() {
         "accept-flake-config false",
         "--force-recurse",
         "--max-memory-size 99",
+        "--show-trace",
         "#checks",
     ] {
         assert!(call.contains(argument), "{argument}: {call}");

@@ -77,9 +77,19 @@ impl Checkout {
 
     /// Evaluates with tests/fakes/nix-eval-jobs in that mode.
     pub(crate) fn evaluate_with_fake(&self, mode: &str, arguments: &[&str]) -> Evaluated {
+        let recording = tests().join("fixtures/eval/small.jsonl");
+        self.evaluate_with_recording(mode, &recording, arguments)
+    }
+
+    /// Evaluates with tests/fakes/nix-eval-jobs in that mode, which says what is in `recording`.
+    pub(crate) fn evaluate_with_recording(
+        &self,
+        mode: &str,
+        recording: &Path,
+        arguments: &[&str],
+    ) -> Evaluated {
         let bin = tempfile::tempdir().unwrap();
         let fake = tests().join("fakes/nix-eval-jobs");
-        let recording = tests().join("fixtures/eval/small.jsonl");
         let script = format!(
             "#!/bin/sh\nexec '{}' {mode} '{}' \"$@\"\n",
             fake.display(),
