@@ -69,12 +69,15 @@ fn evaluator(script: &str) -> (TempDir, std::ffi::OsString) {
     (bin, std::env::join_paths(path).unwrap())
 }
 
-/// All but the first line, in a fixed order. Which of two jobs names the edge between them depends
-/// on who came first, so edges stand by themselves.
+/// All but the first line and what it cost, in a fixed order. Which of two jobs names the edge
+/// between them depends on who came first, so edges stand by themselves.
 fn results(evaluated: &Evaluated) -> Vec<String> {
     let mut results = Vec::new();
     for line in evaluated.lines.iter().skip(1) {
         let mut line = line.clone();
+        if matches!(line, Line::Statistics(_)) {
+            continue;
+        }
         if let Line::Job(job) = &mut line {
             for needed in std::mem::take(&mut job.needs) {
                 results.push(format!("edge {} {needed}", job.drv_path));
