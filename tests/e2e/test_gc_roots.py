@@ -94,7 +94,9 @@ def crashing() -> Iterator[Instance]:
 
 @pytest.mark.parametrize("victim", ["master", "worker"])
 def test_what_a_crash_left_is_released_by_the_next(crashing: Instance, victim: str) -> None:
-    repository: Repository = crashing.repository("crash", flake(CHECKS), poll_interval=NEVER)
+    # Long enough to be seen. Nobody ends a builder whose worker was killed.
+    checks = CHECKS.replace("pause 600", "pause 15; echo done > $out")
+    repository: Repository = crashing.repository("crash", flake(checks), poll_interval=NEVER)
     build_id = crashing.wait_for_start("crash", repository.head())
     wait_for_long_build(crashing, build_id)
     before = kept(crashing, build_id)
@@ -116,8 +118,8 @@ def test_what_a_crash_left_is_released_by_the_next(crashing: Instance, victim: s
     # The same derivations, for the new run alone.
     assert kept(crashing, new_id) == before
     assert kept(crashing, build_id) == set()
-    crashing.rest.control(f"builds/{new_id}", "stop", reason="enough")
-    crashing.wait_for_end(new_id)
+    done = crashing.wait_for_end(new_id)
+    assert done.result == "success", done.texts()
     assert links(crashing) == {}
 
 
@@ -128,10 +130,12 @@ def test_evaluations_leave_what_others_need(instance: Instance) -> None:
     before = kept(instance, one_id)
     other = instance.repository("kept-other", flake('a = ok "a";'), poll_interval=NEVER)
     other_id = instance.wait_for_start("kept-other", other.head())
-    wait_until(
-        "the other evaluation",
-        lambda: instance.build(other_id).steps["Evaluate flake"].result,
-    )
+
+    def result() -> str | None:
+        step = instance.build(other_id).steps.get("Evaluate flake")
+        return step.result if step else None
+
+    wait_until("the other evaluation", result)
     assert kept(instance, one_id) == before
     instance.rest.control(f"builds/{one_id}", "stop", reason="enough")
     assert instance.wait_for_end(other_id).result == "success"
