@@ -13,7 +13,7 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use buildbot_nix_core::process::Leftovers;
-use evaluation::Checkout;
+use evaluation::{Checkout, Evaluated};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// An agent that evaluates for a long time, one short attribute after the other.
@@ -78,4 +78,31 @@ fn evaluations_share_the_cores_of_a_machine() {
     assert_eq!(leases().count(), 1);
     first.end(Signal::TERM);
     assert_eq!(leases().count(), 0);
+}
+
+#[test]
+fn an_evaluation_that_cannot_be_noted_says_so() {
+    let temporary = tempfile::tempdir().unwrap();
+    let user = rustix::process::getuid().as_raw();
+    let folder = temporary.path().join(format!("buildbot-nix-{user}"));
+    let evaluate = || {
+        let checkout = Checkout::of("hard").with_attribute("crash");
+        let output = checkout
+            .command(&[])
+            .env("XDG_RUNTIME_DIR", temporary.path().join("missing"))
+            .env("TMPDIR", temporary.path())
+            .output();
+        Evaluated::from_output(output.unwrap())
+    };
+    std::fs::write(&folder, "").unwrap();
+    let evaluated = evaluate();
+    evaluated.assert_complete();
+    let warnings = evaluated.warnings();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    let expected = "other evaluations on this machine are not taken into account: cannot note ";
+    assert!(warnings[0].starts_with(expected), "{warnings:?}");
+
+    std::fs::remove_file(&folder).unwrap();
+    assert_eq!(evaluate().warnings(), Vec::<&str>::new());
+    assert!(folder.is_dir());
 }

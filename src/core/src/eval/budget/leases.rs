@@ -37,11 +37,12 @@ impl Leases {
     pub(super) fn join() -> Result<Self, Error> {
         let user = rustix::process::getuid().as_raw();
         let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-        let folder = match runtime.filter(|path| path.is_absolute()) {
-            Some(runtime) => runtime.join("buildbot-nix"),
-            None => std::env::temp_dir().join(format!("buildbot-nix-{user}")),
-        };
-        Self::join_in(&folder)
+        let runtime = runtime.filter(|path| path.is_absolute());
+        // The variable may be that of another user, e.g. after `su`.
+        if let Some(leases) = runtime.and_then(|it| Self::join_in(&it.join("buildbot-nix")).ok()) {
+            return Ok(leases);
+        }
+        Self::join_in(&std::env::temp_dir().join(format!("buildbot-nix-{user}")))
     }
 
     /// Takes a lease in `folder`, which is made if needed.
