@@ -39,24 +39,6 @@ fn engine(evaluated: &Evaluated) -> &str {
     }
 }
 
-#[test]
-fn both_engines_agree() {
-    let checkout = Checkout::of("small");
-    let nix = checkout.evaluate(&["--engine", "auto"]);
-    nix.assert_complete();
-    let jobs = checkout.evaluate_with_fake("complete", &[]);
-    jobs.assert_complete();
-    assert_eq!((engine(&nix), engine(&jobs)), ("nix", "nix-eval-jobs"));
-    assert_eq!(results(&jobs), results(&nix));
-    assert_eq!(jobs.warnings(), Vec::<&str>::new());
-    let edges = |evaluated: &Evaluated| {
-        let fails = evaluated.job("x86_64-linux\nfails").drv_path.clone();
-        evaluated.job("x86_64-linux\ndep").needs.contains(&fails)
-            || evaluated.job("x86_64-linux\nfails").needed_by.len() == 1
-    };
-    assert!(edges(&nix) && edges(&jobs));
-}
-
 /// What nix-eval-jobs 2.35 would print for what is below `prefix`: it evaluates all systems, and
 /// looks into every set (`--force-recurse`).
 fn recording_of(checkout: &Checkout, prefix: Option<&str>) -> NamedTempFile {
@@ -195,6 +177,7 @@ fn whatever_happens_to_nix_eval_jobs_nothing_is_lost() {
         ("garbage", "nix-eval-jobs printed a line that is no result"),
         ("half", "nix-eval-jobs printed a line that is no result"),
         ("fails", "nix-eval-jobs ended with exit status 1"),
+        ("fatal", "nix-eval-jobs ended with exit status 1"),
         ("killed", "nix-eval-jobs ended with signal 9 (SIGKILL)"),
         (
             "half-killed",

@@ -20,6 +20,8 @@ struct Wire {
     attr_path: Option<Vec<String>>,
     attr: Option<String>,
     error: Option<String>,
+    /// From 2.34 on: the evaluator did not survive the attribute.
+    fatal: Option<bool>,
     name: Option<String>,
     system: Option<String>,
     drv_path: Option<String>,
@@ -36,6 +38,9 @@ pub(super) struct JobsLine {
     pub(super) attr_path: AttrPath,
     /// The result, and what was said on the way to it.
     pub(super) found: Vec<Found>,
+    /// Whether it is an error that Nix itself may not have: of the evaluator's own stack, or of
+    /// how it finds attributes.
+    pub(super) is_doubtful: bool,
 }
 
 /// Reads a line about an attribute below `prefix`. `Err` tells what is wrong with it.
@@ -58,11 +63,20 @@ pub(super) fn parse(
     let traces = traces.map(|text| Found::Text(clean(&text)));
     let mut found: Vec<Found> = warnings.chain(traces).collect();
     found.extend(wire.stats.as_ref().and_then(|stats| took(&path, stats)));
+    let is_lost = path.components().iter().any(|name| is_lost(name));
+    let is_doubtful = wire.error.is_some() && (is_lost || wire.fatal == Some(true));
     found.push(result(wire, path.clone(), selection));
     Ok(JobsLine {
         attr_path: path,
         found,
+        is_doubtful,
     })
+}
+
+/// Whether nix-eval-jobs cannot find an attribute of that name: it joins names to a text and takes
+/// it apart again, where quotes cannot be escaped and numbers count elements of lists.
+fn is_lost(name: &str) -> bool {
+    name.contains('"') || name.chars().all(|character| character.is_ascii_digit())
 }
 
 /// What the attribute has cost, which versions from 2.35.3 on tell.
@@ -167,31 +181,46 @@ mod tests {
     }
 
     #[test]
-    fn lines_of_other_versions() {
-        let drv = "/nix/store/g2w8y6hvvvrvbzkx6npjmq33fs4bzqrh-a.drv";
-        let sparse = format!(r#"{{"attr":"a","drvPath":"{drv}","system":"x86_64-linux"}}"#);
-        let Found::Job(job) = &found(&sparse)[0] else {
-            panic!();
-        };
-        assert_eq!((job.name.as_str(), job.outputs.len()), ("a", 0));
-
-        let newer = format!(
-            r#"{{"attr":"a","attrPath":["a"],"drvPath":"{drv}","system":"x86_64-linux","outputs":{{"out":null}},
-                "warnings":["w"],"traces":["t"],"stats":{{"wallMs":1.5,"allocBytes":4096}},"constituents":[],"new":7}}"#
+    fn lines_of_every_version_say_the_same() {
+        let folder = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../tests/fixtures/eval/versions"
         );
-        let found = found(&newer);
-        assert_eq!(found[0], Found::Warning("w".to_owned()));
-        assert_eq!(found[1], Found::Text("t".to_owned()));
-        let took = Found::Took {
-            attr_path: AttrPath::new(["p", "a"]),
-            time: Duration::from_micros(1500),
-            bytes: Some(4096),
+        let files = std::fs::read_dir(folder).unwrap().map(Result::unwrap);
+        let mut versions = Vec::new();
+        for file in files {
+            let name = file.file_name().into_string().unwrap();
+            let text = std::fs::read_to_string(file.path()).unwrap();
+            let mut found: Vec<Found> = text.lines().flat_map(found).collect();
+            if name.starts_with("2.35") {
+                assert_eq!(found.remove(0), Found::Warning("careful".to_owned()));
+                assert_eq!(found.remove(0), Found::Text("traced".to_owned()));
+            }
+            if name.starts_with("2.35.3") {
+                let took = Found::Took {
+                    attr_path: AttrPath::new(["p", "x86_64-linux", "a"]),
+                    time: Duration::from_micros(12_500),
+                    bytes: Some(4096),
+                };
+                assert_eq!(found.remove(0), took);
+                found.retain(|found| !matches!(found, Found::Took { .. }));
+            }
+            versions.push((name, found));
+        }
+        // 2.26 to 2.35, and one that changed much without another number in front.
+        assert_eq!(versions.len(), 11);
+        let (_, expected) = versions[0].clone();
+        let Found::Job(floating) = &expected[1] else {
+            panic!("{expected:?}");
         };
-        assert_eq!(found[2], took);
-        let Found::Job(job) = &found[3] else {
-            panic!();
-        };
-        assert_eq!(job.outputs["out"], None);
+        assert_eq!(
+            floating.attr_path,
+            AttrPath::new(["p", "x86_64-linux", "b.c d"])
+        );
+        assert_eq!(floating.outputs["out"], None);
+        for (name, found) in versions {
+            assert_eq!(found, expected, "{name}");
+        }
     }
 
     #[test]
@@ -199,6 +228,36 @@ mod tests {
         for stats in ["null", "7", "{}", r#"{"wallMs":"1"}"#, r#"{"wallMs":-1}"#] {
             let line = format!(r#"{{"attr":"a","error":"boom","stats":{stats}}}"#);
             assert_eq!(found(&line).len(), 1, "{line}");
+        }
+    }
+
+    #[test]
+    fn of_other_programs_fields_may_be_missing() {
+        let drv = "/nix/store/g2w8y6hvvvrvbzkx6npjmq33fs4bzqrh-a.drv";
+        let sparse = format!(r#"{{"attr":"a","drvPath":"{drv}","system":"x86_64-linux","new":7}}"#);
+        let Found::Job(job) = &found(&sparse)[0] else {
+            panic!();
+        };
+        assert_eq!((job.name.as_str(), job.outputs.len()), ("a", 0));
+    }
+
+    #[test]
+    fn errors_that_nix_itself_may_not_have_are_doubtful() {
+        let is_doubtful = |line: &str| {
+            let parsed = parse(line.as_bytes(), &AttrPath::new(["p"]), &selection());
+            parsed.unwrap().is_doubtful
+        };
+        for (line, expected) in [
+            (r#"{"attrPath":["a"],"error":"e"}"#, false),
+            (r#"{"attrPath":["a"],"error":"e","fatal":false}"#, false),
+            (r#"{"attrPath":["a"],"error":"e","fatal":true}"#, true),
+            (r#"{"attrPath":["a","q\"q"],"error":"e"}"#, true),
+            (r#"{"attrPath":["a","","b"],"error":"e"}"#, true),
+            (r#"{"attrPath":["a","12"],"error":"e"}"#, true),
+            (r#"{"attrPath":["a","12a"],"error":"e"}"#, false),
+            (r#"{"attrPath":["a","q\"q"],"drvPath":"d"}"#, false),
+        ] {
+            assert_eq!(is_doubtful(line), expected, "{line}");
         }
     }
 

@@ -85,7 +85,6 @@ pub(in super::super) fn evaluate(
             outlet.send(Found::Passing);
         }
         if let Some(problem) = problem {
-            known.is_incomplete = true;
             outlet.send(Found::Warning(format!(
                 "{problem}; Nix itself evaluates what is missing"
             )));
@@ -264,7 +263,7 @@ fn take(
     let line = line::parse(line, prefix, selection)?;
     let has_failed = (line.found.iter()).any(|found| matches!(found, Found::Failed { .. }));
     // The same attribute may come twice.
-    if is_wanted(&line.attr_path, selection) && known.insert(&line.attr_path) {
+    if !line.is_doubtful && is_wanted(&line.attr_path, selection) && known.insert(&line.attr_path) {
         line.found.into_iter().for_each(|found| outlet.send(found));
     }
     Ok(has_failed)

@@ -1,0 +1,129 @@
+//! Both engines say the same of the same flakes.
+
+mod evaluation;
+
+use std::collections::BTreeSet;
+
+use buildbot_nix_core::machine_line::Line;
+use evaluation::{Checkout, Evaluated};
+use rstest::rstest;
+
+/// What lines say beside how it was found out. Traces differ, causes do not.
+#[derive(Debug, PartialEq, Eq)]
+struct Results {
+    jobs: BTreeSet<String>,
+    failures: BTreeSet<String>,
+    /// Which derivation needs which, directly or not. Which line tells depends on their order.
+    edges: BTreeSet<(String, String)>,
+    skipped: BTreeSet<String>,
+}
+
+impl Results {
+    fn of(evaluated: &Evaluated) -> Self {
+        evaluated.assert_complete();
+        let jobs = evaluated.jobs().map(|job| {
+            format!(
+                "{:?} {} {} {} {} {:?}",
+                job.attr_path, job.attr, job.name, job.system, job.drv_path, job.outputs
+            )
+        });
+        let failures = evaluated.failures();
+        Self {
+            jobs: jobs.collect(),
+            failures: failures
+                .iter()
+                .map(|(path, error)| format!("{path}: {}", cause(error)))
+                .collect(),
+            edges: edges(evaluated),
+            skipped: evaluated
+                .skipped()
+                .iter()
+                .map(|skipped| format!("{skipped:?}"))
+                .collect(),
+        }
+    }
+}
+
+/// The end of Nix's own errors. What we say of odd derivations ourselves, nix-eval-jobs says in
+/// its own words.
+fn cause(error: &str) -> &str {
+    let ours = [
+        "is no derivation that can be built",
+        "is not in the Nix store",
+        "expected a string",
+    ];
+    let cause = error.lines().rfind(|line| line.contains("error:"));
+    let cause = cause.unwrap_or(error).trim();
+    if ours.iter().any(|text| cause.contains(text)) {
+        ""
+    } else {
+        cause
+    }
+}
+
+fn edges(evaluated: &Evaluated) -> BTreeSet<(String, String)> {
+    let mut edges = BTreeSet::new();
+    for job in evaluated.jobs() {
+        let this = job.drv_path.to_string();
+        edges.extend(
+            job.needs
+                .iter()
+                .map(|needed| (this.clone(), needed.to_string())),
+        );
+        edges.extend(
+            job.needed_by
+                .iter()
+                .map(|user| (user.to_string(), this.clone())),
+        );
+    }
+    loop {
+        let more: Vec<_> = edges
+            .iter()
+            .flat_map(|(a, b)| {
+                edges
+                    .iter()
+                    .filter(move |(c, _)| b == c)
+                    .map(move |(_, d)| (a, d))
+            })
+            .map(|(a, d)| (a.clone(), d.clone()))
+            .collect();
+        let before = edges.len();
+        edges.extend(more);
+        if edges.len() == before {
+            return edges;
+        }
+    }
+}
+
+fn engine(evaluated: &Evaluated) -> &str {
+    match evaluated.lines.first() {
+        Some(Line::Start(start)) => &start.engine,
+        _ => panic!("{evaluated:#?}"),
+    }
+}
+
+/// tests/fixtures/eval/README.md says which recordings are real. Where there is a nix-eval-jobs on
+/// PATH, it is compared too.
+#[rstest]
+fn both_engines_agree(#[values("small", "names", "odd", "systems", "talk")] flake: &str) {
+    let checkout = Checkout::of(flake);
+    let nix = checkout.evaluate(&[]);
+    let expected = Results::of(&nix);
+    assert_eq!(engine(&nix), "nix");
+    let recording = evaluation::tests().join(format!("fixtures/eval/{flake}.jsonl"));
+    let jobs = checkout.evaluate_with_recording("complete", &recording, &[]);
+    assert_eq!(engine(&jobs), "nix-eval-jobs");
+    assert_eq!(Results::of(&jobs), expected);
+    assert!(
+        jobs.warnings()
+            .iter()
+            .all(|it| !it.contains("nix-eval-jobs")),
+        "{jobs:#?}"
+    );
+
+    let path = std::env::var_os("PATH").unwrap();
+    if std::env::split_paths(&path).any(|folder| folder.join("nix-eval-jobs").exists()) {
+        let jobs = checkout.evaluate(&["--engine", "nix-eval-jobs"]);
+        assert_eq!(Results::of(&jobs), expected);
+    }
+}
