@@ -11,6 +11,10 @@ fn flakes_that_are_wrong() {
     for (flake, expected) in [
         ("{ outputs = _: { checks = { }; }", "syntax error"),
         ("{ outputs = _: throw \"outer\"; }", "error: outer"),
+        (
+            "{ outputs = _: { checks = { a = 1; b = 2; a = 3; }; }; }",
+            "attribute 'a' already defined",
+        ),
         ("{ outputs = _: { }; }", "has no attribute `checks`"),
         (
             "{ outputs = _: { checks = throw \"whole\"; }; }",
