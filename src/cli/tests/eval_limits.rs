@@ -69,13 +69,14 @@ fn an_attribute_that_needs_too_much_memory_fails_alone() {
 #[test]
 fn a_whole_evaluation_that_takes_too_long_ends() {
     let checkout = Checkout::of("hard").with_attribute("endless");
-    let evaluated = checkout.evaluate(&["--timeout", "1"]);
+    // Long enough to load the flake, also on a busy machine.
+    let evaluated = checkout.evaluate(&["--timeout", "8"]);
     evaluated.assert_fatal(
-        "the evaluation was stopped after 1 s, when it was at `x86_64-linux.endless`",
+        "the evaluation was stopped after 8 s, when it was at `x86_64-linux.endless`",
     );
     assert_eq!(
         evaluated.fatal().1,
-        Some("if it needs longer, raise `eval_timeout` (`--timeout`), which is 1 s")
+        Some("if it needs longer, raise `eval_timeout` (`--timeout`), which is 8 s")
     );
     assert_eq!(evaluators(&checkout), []);
 }
