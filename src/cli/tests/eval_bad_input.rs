@@ -40,13 +40,13 @@ fn output_without_end_ends_one_attribute_and_fills_no_log() {
 #[test]
 fn silence_ends_one_attribute() {
     let checkout = Checkout::of("hard").with_attribute("endless");
-    let evaluated = checkout.evaluate(&["--max-silent", "1", "--workers", "1"]);
+    let evaluated = checkout.evaluate(&["--max-silent", "5", "--workers", "1"]);
     evaluated.assert_complete();
     assert_eq!(evaluated.job_names(), ["z"]);
     assert_eq!(
         evaluated.failure(),
         "evaluating `x86_64-linux.endless` was stopped because the evaluator had said nothing for \
-         1 s; if it needs longer, raise `eval_max_silent_time` (`--max-silent`), which is 1 s"
+         5 s; if it needs longer, raise `eval_max_silent_time` (`--max-silent`), which is 5 s"
     );
 }
 
@@ -55,9 +55,9 @@ fn output_is_no_silence() {
     let checkout = Checkout::of("hard").with_attribute("talkative");
     let evaluated = checkout.evaluate(&[
         "--max-silent",
-        "1",
+        "5",
         "--attribute-timeout",
-        "3",
+        "12",
         "--workers",
         "1",
     ]);
@@ -67,16 +67,16 @@ fn output_is_no_silence() {
 
 #[test]
 fn a_flake_that_is_silent_for_ever_fails() {
-    let limits = ["--max-silent", "1"];
+    let limits = ["--max-silent", "5"];
     let checkout = Checkout::of("hard").with_attribute("stuck");
     checkout.evaluate(&limits).assert_fatal(
-        "evaluating `stuck` was stopped because the evaluator had said nothing for 1 s",
+        "evaluating `stuck` was stopped because the evaluator had said nothing for 5 s",
     );
     let spin = "let spin = n: if n == 0 then 0 else spin (n - 1); in builtins.foldl' \
                 (sum: _: sum + spin 5000) 0 (builtins.genList (x: x) 10000000)";
     let flake = format!("{{ outputs = _: builtins.seq ({spin}) {{ checks = {{ }}; }}; }}");
     Checkout::with_flake(&flake).evaluate(&limits).assert_fatal(
-        "evaluating the flake was stopped because the evaluator had said nothing for 1 s",
+        "evaluating the flake was stopped because the evaluator had said nothing for 5 s",
     );
 }
 
