@@ -169,10 +169,15 @@ impl Run {
         branch: &str,
     ) -> PyResult<Option<String>> {
         boundary::call(python, || {
-            // Only what is between needs the run, which others wait for.
-            let before = before.and_then(run::Names::parse);
-            let names = self.lock().compare(before.as_ref(), branch);
-            Ok::<_, Error>(names.map(|names| names.to_text()))
+            // Others wait for the run: it is not held while this takes its time.
+            let present = self.lock().present();
+            let compared = present.map(|present| {
+                let before = before.and_then(run::Names::parse);
+                let (names, lost) = present.compare(before.as_ref(), branch);
+                self.lock().set_lost(lost);
+                names.to_text()
+            });
+            Ok::<_, Error>(compared)
         })
     }
 

@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 pub use job::{Attribute, Finding, Outcome, Tally};
-pub use names::{Lost, Names};
+pub use names::{Lost, Names, Present};
 
 use crate::graph::{Graph, NodeId, State, Verdict};
 use crate::machine_line::{

@@ -48,43 +48,83 @@ impl Names {
     }
 }
 
+/// What an evaluation has found, as far as names matter. Comparing takes a while for many, and is
+/// done while the run goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Present {
+    names: Names,
+    /// Attributes below which nothing can be seen, or that are for another system.
+    hiding: Vec<AttrPath>,
+    /// Whether all for other systems are among these.
+    is_complete: bool,
+}
+
 impl Run {
-    /// The attributes of this evaluation; `None` if it did not go to its end.
-    ///
-    /// `before` are those of the last evaluation of `branch`. What is gone since is noted in
-    /// [`Run::lost`]: not what failed to evaluate, nor what is below such, nor what is for another
-    /// system now. If other attributes or systems are evaluated than before, nothing is.
-    pub fn compare(&mut self, before: Option<&Names>, branch: &str) -> Option<Names> {
+    /// What this evaluation has found; `None` if it did not go to its end.
+    pub fn present(&self) -> Option<Present> {
         let start = self.start.as_ref()?;
         if !self.evaluated || self.cancelled || self.fatal.is_some() {
             return None;
         }
         let jobs = self.attributes.iter().filter_map(|it| it.job.as_ref());
         let jobs = jobs.map(|job| &job.attr_path);
-        let mut now = Names {
-            attribute: start.attribute.clone(),
-            flake_dir: start.flake_dir.clone(),
-            systems: start.systems.clone(),
-            paths: jobs.chain(&self.failed).cloned().collect(),
-        };
-        if let Some(before) = before.filter(|before| before.is_comparable(&now)) {
-            let (hidden, gone) = self.missing(before, &now.paths);
-            now.paths.extend(hidden);
-            self.lost = (!gone.is_empty()).then(|| Lost {
-                branch: branch.to_owned(),
-                attrs: gone.iter().map(ToString::to_string).collect(),
-            });
-        }
-        now.paths.sort_unstable();
-        now.paths.dedup();
-        Some(now)
+        let skipped = self.skipped.iter().flat_map(|it| &it.attr_paths);
+        let mut lists = self.skipped.iter().map(|it| it.attr_paths.len());
+        Some(Present {
+            names: Names {
+                attribute: start.attribute.clone(),
+                flake_dir: start.flake_dir.clone(),
+                systems: start.systems.clone(),
+                paths: jobs.chain(&self.failed).cloned().collect(),
+            },
+            hiding: skipped.chain(&self.failed).cloned().collect(),
+            is_complete: lists.all(|length| length < LISTED_MAX),
+        })
     }
 
-    /// What of `before` is not in `now`: what cannot be seen, and what is gone.
-    fn missing(&self, before: &Names, now: &[AttrPath]) -> (Vec<AttrPath>, Vec<AttrPath>) {
+    /// Notes what [`Present::compare`] has found out.
+    pub fn set_lost(&mut self, lost: Option<Lost>) {
+        self.lost = lost;
+    }
+
+    /// Attributes that are gone since the last evaluation of the branch, if that was looked at.
+    pub fn lost(&self) -> Option<&Lost> {
+        self.lost.as_ref()
+    }
+}
+
+impl Present {
+    /// What is to be kept until the next evaluation, and what is gone since the last one of
+    /// `branch`, which had the attributes `before`.
+    ///
+    /// Not gone is what failed to evaluate, what is below such, and what is for another system
+    /// now. If other attributes or systems are evaluated than before, nothing is.
+    pub fn compare(self, before: Option<&Names>, branch: &str) -> (Names, Option<Lost>) {
+        let mut lost = None;
+        let mut hidden = Vec::new();
+        if let Some(before) = before.filter(|before| before.is_comparable(&self.names)) {
+            let gone;
+            (hidden, gone) = self.missing(before);
+            // The list of what is for other systems has an end.
+            if self.is_complete && !gone.is_empty() {
+                lost = Some(Lost {
+                    branch: branch.to_owned(),
+                    attrs: gone.iter().map(ToString::to_string).collect(),
+                });
+            }
+        }
+        let mut names = self.names;
+        names.paths.extend(hidden);
+        names.paths.sort_unstable();
+        names.paths.dedup();
+        (names, lost)
+    }
+
+    /// What of `before` is not there: what cannot be seen, and what is gone.
+    fn missing(&self, before: &Names) -> (Vec<AttrPath>, Vec<AttrPath>) {
         // Sets too: an attribute that has become one is still there.
-        let mut seen: HashSet<&[String]> = HashSet::with_capacity(2 * now.len());
-        for path in now {
+        let mut seen: HashSet<&[String]> = HashSet::with_capacity(2 * self.names.paths.len());
+        for path in &self.names.paths {
             let mut path = path.components();
             while seen.insert(path)
                 && let Some((_, above)) = path.split_last()
@@ -92,29 +132,13 @@ impl Run {
                 path = above;
             }
         }
-        let skipped = self.skipped.iter().flat_map(|it| &it.attr_paths);
-        let covers: HashSet<&[String]> = skipped
-            .chain(&self.failed)
-            .map(AttrPath::components)
-            .collect();
-        let is_covered = |path: &AttrPath| {
+        let hiding: HashSet<&[String]> = self.hiding.iter().map(AttrPath::components).collect();
+        let is_hidden = |path: &AttrPath| {
             let path = path.components();
-            (1..=path.len()).any(|length| path.get(..length).is_some_and(|it| covers.contains(it)))
+            (1..=path.len()).any(|length| path.get(..length).is_some_and(|it| hiding.contains(it)))
         };
         let missing = before.paths.iter();
         let missing = missing.filter(|path| !seen.contains(path.components()));
-        let (hidden, gone): (Vec<AttrPath>, Vec<AttrPath>) = missing.cloned().partition(is_covered);
-        // The list of what is for other systems has an end.
-        let is_listed = |paths: &[AttrPath]| paths.len() < LISTED_MAX;
-        if self.skipped.iter().all(|it| is_listed(&it.attr_paths)) {
-            (hidden, gone)
-        } else {
-            (hidden, Vec::new())
-        }
-    }
-
-    /// Attributes that are gone since the last evaluation of the branch, after [`Run::compare`].
-    pub fn lost(&self) -> Option<&Lost> {
-        self.lost.as_ref()
+        missing.cloned().partition(is_hidden)
     }
 }

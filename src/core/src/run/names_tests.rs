@@ -64,13 +64,20 @@ fn run_of(start: &Line, attributes: &str) -> Run {
     run
 }
 
+/// Compares `run` with `before`, and notes what is gone.
+fn compare(run: &mut Run, before: Option<&Names>) -> Option<Names> {
+    let (names, lost) = run.present()?.compare(before, "main");
+    run.set_lost(lost);
+    Some(names)
+}
+
 /// What of the first evaluation is gone in the last, each compared with the one before.
 fn lost(evaluations: &[&str]) -> String {
     let mut before: Option<Names> = None;
     let mut lost = String::new();
     for attributes in evaluations {
         let mut run = evaluation(attributes);
-        let text = run.compare(before.as_ref(), "main").unwrap().to_text();
+        let text = compare(&mut run, before.as_ref()).unwrap().to_text();
         before = Some(Names::parse(&text).unwrap());
         lost = run.lost().map(|it| it.attrs.join(" ")).unwrap_or_default();
     }
@@ -100,14 +107,14 @@ fn what_is_gone(#[case] evaluations: &[&str], #[case] expected: &str) {
 #[test]
 fn other_settings_are_no_loss() {
     let systems = ["x86_64-linux"];
-    let before = run_of(&start("checks", &systems), "s.a").compare(None, "main");
+    let before = compare(&mut run_of(&start("checks", &systems), "s.a"), None);
     for other in [
         start("hydraJobs", &systems),
         start("checks", &[]),
         start("checks", &["x86_64-linux", "aarch64-linux"]),
     ] {
         let mut run = run_of(&other, "s.b");
-        let names = run.compare(before.as_ref(), "main").unwrap();
+        let names = compare(&mut run, before.as_ref()).unwrap();
         assert_eq!(run.lost(), None);
         assert_eq!(names.paths, [path("s.b")]);
     }
@@ -115,26 +122,26 @@ fn other_settings_are_no_loss() {
 
 #[test]
 fn an_evaluation_that_did_not_end_tells_nothing() {
-    let before = evaluation("s.a").compare(None, "main");
+    let before = compare(&mut evaluation("s.a"), None);
     let mut failed = Run::default();
     failed.take_line(start("checks", &["x86_64-linux"]));
-    assert_eq!(failed.compare(before.as_ref(), "main"), None);
+    assert_eq!(compare(&mut failed, before.as_ref()), None);
     failed.end_of_evaluation(Some(137)).unwrap();
-    assert_eq!(failed.compare(before.as_ref(), "main"), None);
+    assert_eq!(compare(&mut failed, before.as_ref()), None);
     let mut cancelled = evaluation("s.b");
     cancelled.cancel();
-    assert_eq!(cancelled.compare(before.as_ref(), "main"), None);
+    assert_eq!(compare(&mut cancelled, before.as_ref()), None);
     assert_eq!((failed.lost(), cancelled.lost()), (None, None));
 }
 
 #[test]
 fn a_list_that_is_cut_proves_nothing() {
-    let before = evaluation("s.a s.b").compare(None, "main");
+    let before = compare(&mut evaluation("s.a s.b"), None);
     let others: Vec<String> = (0..LISTED_MAX)
         .map(|number| format!("~s.o{number}"))
         .collect();
     let mut run = evaluation(&others.join(" "));
-    run.compare(before.as_ref(), "main").unwrap();
+    compare(&mut run, before.as_ref()).unwrap();
     assert_eq!(run.lost(), None);
 }
 

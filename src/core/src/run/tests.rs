@@ -131,10 +131,11 @@ fn what_is_gone_is_in_the_summary() {
             systems: Vec::new(),
         })
     };
-    let mut before = run_of([start(), job("a<b>", "a", CacheStatus::Local, &[]), done()]);
-    let names = before.compare(None, "main").unwrap();
+    let before = run_of([start(), job("a<b>", "a", CacheStatus::Local, &[]), done()]);
+    let names = before.present().unwrap().compare(None, "main").0;
     let mut run = run_of([start(), job("b", "b", CacheStatus::Local, &[]), done()]);
-    run.compare(Some(&names), "<main>").unwrap();
+    let (_, lost) = run.present().unwrap().compare(Some(&names), "<main>");
+    run.set_lost(lost);
     let page = report::html(&run);
     assert!(
         page.contains("No longer there since the last evaluation of &lt;main&gt; (1)")
