@@ -129,6 +129,20 @@ fn any_name_will_do() {
 }
 
 #[test]
+fn names_do_not_steer_a_terminal() {
+    let checkout = Checkout::with_flake(
+        r#"{ outputs = _: { checks.x86_64-linux.${builtins.fromJSON "\"a\\u001b[31mb\\u0007\""} = 5; }; }"#,
+    );
+    let evaluated = checkout.evaluate(&[]);
+    assert_eq!(
+        evaluated.failure(),
+        "`x86_64-linux.ab` is an integer, not a derivation"
+    );
+    let controls = |c: char| c.is_control() && c != '\n';
+    assert!(!evaluated.log.contains(controls), "{evaluated:#?}");
+}
+
+#[test]
 fn traces_on_request() {
     let checkout = Checkout::of("odd");
     let lengths = |evaluated: &Evaluated| -> usize {

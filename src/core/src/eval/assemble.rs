@@ -10,6 +10,7 @@ use super::gc_roots::GcRoots;
 use super::meter::Meter;
 use super::others::Others;
 use super::status::Statuses;
+use super::text::clean;
 use super::warnings::{Heard, Source, Warnings};
 use super::words::Words;
 use super::{Event, Progress, Summary};
@@ -132,7 +133,8 @@ impl<'s> Assembler<'s> {
                 let line = Line::Failed(Failed {
                     attr: attr_path.to_string(),
                     attr_path,
-                    error,
+                    // It names the attribute, and names are the flake's to choose.
+                    error: clean(&error),
                 });
                 self.remember(&line);
                 self.line(line);
