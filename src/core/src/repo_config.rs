@@ -334,6 +334,19 @@ mod tests {
             "{warnings:?}"
         );
 
+        std::fs::write(
+            checkout.path().join(FILE_NAME),
+            "lock_file = 'out/hostname'",
+        )
+        .unwrap();
+        let (config, warnings) = read(checkout.path());
+        assert_eq!(config.lock_file, "flake.lock");
+        assert!(
+            warnings[0].contains("`out/hostname` leads out of the checkout"),
+            "{warnings:?}"
+        );
+
+        std::fs::write(checkout.path().join(FILE_NAME), "flake_dir = 'out'").unwrap();
         std::fs::remove_file(checkout.path().join("out")).unwrap();
         std::fs::create_dir(checkout.path().join("out")).unwrap();
         assert_eq!(read(checkout.path()).0.flake_dir, "out");
