@@ -34,6 +34,7 @@ let
     ../python
     ../src
     ../tests/fixtures
+    ../tests/fuzz
   ];
   scripts = sourceOf [
     ../bench

@@ -20,6 +20,8 @@ pub mod config;
 pub mod daemon;
 pub mod error;
 pub mod eval;
+#[cfg(test)]
+mod fuzz_corpus;
 pub mod graph;
 pub mod machine_line;
 pub mod nix;

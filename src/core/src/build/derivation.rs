@@ -28,7 +28,7 @@ pub(super) fn outputs(drv: &DrvPath) -> Result<Outputs, Unreadable> {
     parse(&bytes, drv).map_err(Unreadable::Malformed)
 }
 
-fn parse(bytes: &[u8], drv: &DrvPath) -> Result<Outputs, String> {
+pub(super) fn parse(bytes: &[u8], drv: &DrvPath) -> Result<Outputs, String> {
     let store = drv.as_str().rsplit_once('/').map_or("", |(store, _)| store);
     let store = StoreDir::new(store).map_err(|error| error.to_string())?;
     let derivation = Derivation::from_aterm_bytes_in(bytes, drv.name(), store.clone())

@@ -20,6 +20,8 @@ mod child;
 mod command;
 mod derivation;
 mod event;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod gc_root;
 mod leftovers;
 mod limited;

@@ -10,6 +10,8 @@ mod client;
 mod connection;
 mod endpoint;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod message;
 #[cfg(test)]
 mod tests;

@@ -57,7 +57,7 @@ pub(super) fn read_all(
     })
 }
 
-fn parse(bytes: &[u8], path: &DrvPath) -> Result<Drv, String> {
+pub(super) fn parse(bytes: &[u8], path: &DrvPath) -> Result<Drv, String> {
     let store = path
         .as_str()
         .rsplit_once('/')

@@ -15,6 +15,8 @@ mod eval_jobs;
 mod event;
 mod flake;
 mod found;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod gc_roots;
 mod lines;
 mod log;

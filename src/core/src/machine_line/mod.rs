@@ -9,6 +9,8 @@
 
 mod decode;
 mod encode;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 
 use std::collections::BTreeMap;
 

@@ -8,3 +8,13 @@ mod line;
 mod process;
 
 pub(super) use process::{JobsCommand, evaluate};
+
+/// What one line of nix-eval-jobs says.
+#[cfg(any(test, fuzzing))]
+pub(super) fn parse_line(
+    line: &[u8],
+    prefix: &crate::nix::AttrPath,
+    selection: &super::walk::Selection,
+) -> Result<Vec<super::found::Found>, String> {
+    line::parse(line, prefix, selection).map(|line| line.found)
+}

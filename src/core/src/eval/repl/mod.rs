@@ -20,3 +20,9 @@ mod worker;
 
 pub(super) use engine::open;
 pub(super) use setup::Setup;
+
+/// Reads one line of a repl.
+#[cfg(any(test, fuzzing))]
+pub(super) fn parse_reply(nonce: &str, line: &[u8]) {
+    let _ = reply::parse(nonce, line);
+}
