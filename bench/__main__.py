@@ -15,6 +15,7 @@ from typing import Any, get_args
 from bench.flakes import Shape, flake
 from tests.instance import Instance
 from tests.postgres import PostgresServer
+from tests.processes import BUILD
 from tests.repository import RUN, SYSTEM
 from tests.waiting import wait_until
 
@@ -29,6 +30,8 @@ class Measurement:
     """One run of N checks, or of N bare builds."""
 
     what: str
+    #: ``stock`` or ``patched``.
+    buildbot: str
     checks: int
     #: Seconds from the master's knowing of the change (the request, for bare builds).
     first_build: float | None
@@ -45,7 +48,14 @@ class Measurement:
         first = "-" if self.first_build is None else f"{self.first_build:.2f}"
         per_build = f"{self.statements / self.builds:.0f}" if self.builds else "-"
         cells = [
-            *(self.what, self.checks, first, f"{self.all_finished:.1f}", f"{self.cpu:.1f}"),
+            *(
+                self.what,
+                self.buildbot,
+                self.checks,
+                first,
+                f"{self.all_finished:.1f}",
+                f"{self.cpu:.1f}",
+            ),
             *(f"{1000 * self.cpu / self.checks:.0f}", self.builds, per_build),
             f"{1000 * self.stall:.0f}",
         ]
@@ -53,7 +63,7 @@ class Measurement:
 
 
 TITLES = [
-    *("run", "N", "first build s", "all finished s", "master CPU s"),
+    *("run", "Buildbot", "N", "first build s", "all finished s", "master CPU s"),
     *("CPU ms per check", "builds", "statements per build", "longest stall ms"),
 ]
 
@@ -61,12 +71,15 @@ TITLES = [
 class Bench:
     """One instance with a probe in its master."""
 
-    def __init__(self, instance: Instance) -> None:
+    def __init__(self, instance: Instance, buildbot: str) -> None:
         self.instance = instance
+        self.buildbot = buildbot
         self.probe = instance.folder / "probe.jsonl"
         instance.env["BENCH_PROBE"] = str(self.probe)
-        instance.env["PYTHONPATH"] = str(ROOT)
+        instance.env["PYTHONPATH"] = os.pathsep.join([str(BUILD / buildbot), str(ROOT)])
         instance.settings["eval_worker_count"] = 2
+        # Times count from the master's knowing of a change; each look runs Git.
+        instance.settings["pull_based"]["poll_interval"] = 5
         instance.prepare()
         config = instance.master_folder / "master.cfg"
         config.write_text(config.read_text() + "\nfrom bench.probe import install\ninstall(c)\n")
@@ -74,7 +87,7 @@ class Bench:
     def flakes(self, checks: int, shape: Shape) -> Iterator[Measurement]:
         """A push of new checks, then one that changes none of them."""
         name = f"bench-{shape}-{checks}"
-        text = flake(checks, shape, [SYSTEM], f"{RUN}-{shape}-{checks}")
+        text = flake(checks, shape, [SYSTEM], f"{RUN}-{self.buildbot}-{shape}-{checks}")
         repository = self.instance.repository(name)
         for what, files in (
             (f"new, {shape}", {"flake.nix": text}),
@@ -82,9 +95,11 @@ class Bench:
         ):
             before = self._start()
             revision = repository.commit(files)
+            self._wait_for_end_on(f"{name}/nix-eval", before)
+            measurement = self._measure(what, checks, before)
             build = self.instance.wait_for_build(name, revision, PATIENCE)
             assert build.result == "success", build.texts()
-            yield self._measure(what, checks, before, name)
+            yield measurement
 
     def bare(self, count: int) -> Measurement:
         """As many builds that do nothing, triggered by one step."""
@@ -92,15 +107,20 @@ class Bench:
         control = {"builderid": self.instance.builder_id("bare-parent"), "count": count}
         self.instance.rest.control("forceschedulers/bare-force", "force", **control)
 
-        def ended() -> bool:
-            parent = self.instance.builder_id("bare-parent")
-            [row] = self.instance.rest.get(f"builders/{parent}/builds", order="-number", limit=1)
-            return bool(row["complete"])
+        self._wait_for_end_on("bare-parent", before)
+        return self._measure("bare Buildbot builds", count, before)
 
-        wait_until("the bare parent's start", lambda: self._lines(before), 60)
-        time.sleep(1)
-        wait_until("the bare builds", ended, PATIENCE)
-        return self._measure("bare Buildbot builds", count, before, "bare")
+    def _wait_for_end_on(self, builder: str, before: dict[str, float]) -> None:
+        """Waits for the end of a build, asking nothing of the master that is measured."""
+        builder_id = self.instance.builder_id(builder)
+
+        def ended() -> bool:
+            return any(
+                line["event"] == "builds.finished" and line["builder"] == builder_id
+                for line in self._lines(before)
+            )
+
+        wait_until(f"the end of a build of {builder}", ended, PATIENCE)
 
     def _start(self) -> dict[str, float]:
         time.sleep(1)
@@ -113,12 +133,13 @@ class Bench:
         return (int(user) + int(system)) / CLOCK_TICKS
 
     def _lines(self, before: dict[str, float]) -> list[dict[str, Any]]:
-        lines = [json.loads(line) for line in self.probe.read_text().splitlines()]
+        text = self.probe.read_text()
+        # The last line may be half written.
+        whole = text[: text.rfind("\n") + 1].splitlines()
+        lines = [json.loads(line) for line in whole]
         return [line for line in lines if line["time"] >= before["time"]]
 
-    def _measure(
-        self, what: str, checks: int, before: dict[str, float], project: str
-    ) -> Measurement:
+    def _measure(self, what: str, checks: int, before: dict[str, float]) -> Measurement:
         time.sleep(1)
         lines = self._lines(before)
         counters = [line for line in lines if line["event"] == "counters"]
@@ -130,6 +151,7 @@ class Bench:
         children = started[1:]
         return Measurement(
             what=what,
+            buildbot=self.buildbot,
             checks=checks,
             first_build=children[0] - seen if children else None,
             all_finished=finished[-1] - seen,
@@ -147,23 +169,33 @@ def main() -> None:
     parser.add_argument("--shape", choices=get_args(Shape), default="mixed")
     parser.add_argument("--postgres", action="store_true", help="instead of SQLite")
     parser.add_argument("--bare", type=int, nargs="*", help="sizes of the bare runs (as --sizes)")
+    parser.add_argument("--patches", choices=["both", "all", "none"], default="both")
     arguments = parser.parse_args()
+    print("| " + " | ".join(TITLES) + " |\n|" + " --- |" * len(TITLES), flush=True)
+    for buildbot in {"both": ["stock", "patched"], "all": ["patched"], "none": ["stock"]}[
+        arguments.patches
+    ]:
+        assert (BUILD / buildbot).is_dir(), f"no {BUILD / buildbot}: run `make setup`"
+        for measurement in runs(arguments, buildbot):
+            print(measurement.row(), flush=True)
+
+
+def runs(arguments: argparse.Namespace, buildbot: str) -> Iterator[Measurement]:
+    """All measurements on one instance, with one Buildbot."""
     bare_sizes = arguments.sizes if arguments.bare is None else arguments.bare
     with contextlib.ExitStack() as stack:
-        instance = Instance("bench")
+        instance = Instance(f"bench-{buildbot}")
         if arguments.postgres:
             server = stack.enter_context(PostgresServer())
             instance.settings["db_url"] = server.url
-        bench = Bench(instance)
+        bench = Bench(instance, buildbot)
         stack.enter_context(instance)
         instance.start()
         instance.start_worker()
-        print("| " + " | ".join(TITLES) + " |\n|" + " --- |" * len(TITLES), flush=True)
         for size in arguments.sizes:
-            for measurement in bench.flakes(size, arguments.shape):
-                print(measurement.row(), flush=True)
+            yield from bench.flakes(size, arguments.shape)
         for size in bare_sizes:
-            print(bench.bare(size).row(), flush=True)
+            yield bench.bare(size)
 
 
 if __name__ == "__main__":

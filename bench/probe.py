@@ -25,7 +25,7 @@ from sqlalchemy.engine import Engine
 from twisted.internet import task
 
 #: Seconds between two looks at the clock; what a look is late by is a stall.
-TICK = 0.01
+TICK = 0.02
 #: Seconds between two lines of counters.
 INTERVAL = 0.25
 

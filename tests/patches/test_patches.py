@@ -6,6 +6,7 @@ Buildbot's wheel has few of its tests, so only files that a patch adds can be ru
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shutil
@@ -17,9 +18,21 @@ import pytest
 
 from tests.processes import BUILD, CHECKOUT
 
-PATCHES = sorted((CHECKOUT / "patches").glob("*.patch"))
-STOCK = BUILD / "stock" / "buildbot"
-TESTS = "master/buildbot/test/"
+FOLDER = CHECKOUT / "patches"
+BUILDBOT = sorted(FOLDER.glob("*.patch"))
+PATCHES = BUILDBOT + sorted(FOLDER.glob("twisted/*.patch"))
+#: Where a package is in its repository.
+SOURCES = {"buildbot": "master", "twisted": "src"}
+
+
+def package_of(patch: Path) -> str:
+    """The package that a patch is for."""
+    return "buildbot" if patch.parent == FOLDER else patch.parent.name
+
+
+def name_of(patch: Path) -> str:
+    """How a test case is called."""
+    return f"{package_of(patch)}-{patch.name[:4]}"
 
 
 def files_of(patch: Path) -> dict[str, bool]:
@@ -35,7 +48,7 @@ def added_tests(patch: Path) -> list[str]:
     return [
         path
         for path, new in files_of(patch).items()
-        if new and path.startswith(TESTS) and Path(path).name.startswith("test_")
+        if new and "/test/" in path and Path(path).name.startswith("test_")
     ]
 
 
@@ -44,8 +57,7 @@ def apply(patch: Path, tree: Path, *, only_tests: bool = False) -> None:
     wanted = [
         path
         for path, new in files_of(patch).items()
-        if path.startswith(TESTS if only_tests else "master/buildbot/")
-        and (new or (tree / path).exists())
+        if ("/test/" in path or not only_tests) and (new or (tree / path).exists())
     ]
     applied = subprocess.run(
         ["git", "apply", *(f"--include={path}" for path in wanted), str(patch)],
@@ -65,7 +77,11 @@ def run_tests(tree: Path, modules: list[str]) -> subprocess.CompletedProcess[str
     return subprocess.run(
         [sys.executable, "-m", "pytest", *options, "-W", "ignore", *modules],
         cwd=tree,
-        env={**os.environ, "PYTHONPATH": str(tree / "master"), "PYTHONDONTWRITEBYTECODE": "1"},
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(str(tree / folder) for folder in SOURCES.values()),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        },
         capture_output=True,
         text=True,
         check=False,
@@ -74,14 +90,16 @@ def run_tests(tree: Path, modules: list[str]) -> subprocess.CompletedProcess[str
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """Buildbot as it is on PyPI, where it is in its repository."""
-    assert STOCK.is_dir(), f"no {STOCK}: run `make setup`"
+    """What is on PyPI, where it is in its repository."""
     tree = tmp_path / "tree"
-    shutil.copytree(STOCK, tree / "master" / "buildbot")
+    for package, folder in SOURCES.items():
+        stock = BUILD / "stock" / package
+        assert stock.is_dir(), f"no {stock}: run `make setup`"
+        shutil.copytree(stock, tree / folder / package)
     return tree
 
 
-@pytest.mark.parametrize("patch", PATCHES, ids=lambda patch: patch.name[:4])
+@pytest.mark.parametrize("patch", PATCHES, ids=name_of)
 def test_a_patch_alone_is_what_its_tests_need(patch: Path, tree: Path) -> None:
     modules = added_tests(patch)
     assert modules, "it has no test of its own"
@@ -102,10 +120,10 @@ def test_all_patches_together(tree: Path) -> None:
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("patch", PATCHES, ids=lambda patch: patch.name[:4])
+@pytest.mark.parametrize("patch", PATCHES, ids=name_of)
 def test_a_patch_says_what_is_new(patch: Path) -> None:
     added = [path for path, new in files_of(patch).items() if new]
-    assert any(path.startswith("newsfragments/") for path in added), added
+    assert any("newsfragments/" in path for path in added), added
     described = (CHECKOUT / "patches" / "README.md").read_text()
     assert patch.name in described, "patches/README.md does not say what it is for"
 
@@ -115,10 +133,11 @@ def test_set_up_left_all_patches_in_place() -> None:
     stamps = [path.name for path in (BUILD / "stamps").glob("patches-*")]
     assert stamps in (["patches-all"], ["patches-none"]), stamps
     expected = "patched" if stamps == ["patches-all"] else "stock"
-    import buildbot
-
-    installed = Path(buildbot.__path__[0])
-    for name in ("data/base.py", "process/build.py"):
-        assert (installed / name).read_bytes() == (
-            BUILD / expected / "buildbot" / name
-        ).read_bytes()
+    for package, file in (
+        ("buildbot", "process/build.py"),
+        ("twisted", "internet/epollreactor.py"),
+    ):
+        found = importlib.util.find_spec(package)
+        assert found is not None and found.origin is not None
+        installed = Path(found.origin).parent / file
+        assert installed.read_bytes() == (BUILD / expected / package / file).read_bytes()
