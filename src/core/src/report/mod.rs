@@ -4,8 +4,10 @@ mod html;
 mod reuse;
 mod statistics;
 mod text;
+mod unbuilt;
 
 pub use html::{escape, html};
 pub use reuse::{Reuse, reuse};
 pub use statistics::{costliest, costs};
 pub use text::{short, text};
+pub use unbuilt::{UnbuiltText, unbuilt};

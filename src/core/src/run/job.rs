@@ -1,10 +1,13 @@
 use crate::machine_line::Job;
+use crate::nix::AttrPath;
 
 /// One attribute of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attribute {
     /// Its name, as in status names.
     pub attr: String,
+    /// The same, in parts.
+    pub attr_path: AttrPath,
     /// What to build; `None` if it did not evaluate.
     pub job: Option<Job>,
     /// How far it is.

@@ -8,20 +8,23 @@ mod job;
 mod names;
 #[cfg(test)]
 mod names_tests;
+mod settle;
 #[cfg(test)]
 mod tests;
+mod unbuilt;
 
 use std::collections::HashMap;
 use std::fmt;
 
 pub use job::{Attribute, Finding, Outcome, Tally};
 pub use names::{Lost, Names, Present};
+pub use unbuilt::Unbuilt;
 
 use crate::graph::{Graph, NodeId, State, Verdict};
 use crate::machine_line::{
     BuildResult, CacheStatus, Decoder, Failed, Job, Line, ProtocolError, Skipped, Start, Statistics,
 };
-use crate::nix::{AttrPath, DrvPath};
+use crate::nix::DrvPath;
 
 /// Warnings that are kept; evaluations of big trees repeat themselves.
 const WARNINGS_MAX: usize = 200;
@@ -41,14 +44,16 @@ pub struct Run {
     /// Set if an earlier evaluation is used again; has what that was called, if anything.
     reused: Option<String>,
     skipped: Vec<Skipped>,
-    /// Attributes that do not evaluate.
-    failed: Vec<AttrPath>,
     /// Attributes that are gone.
     lost: Option<Lost>,
     warnings: Vec<Warning>,
     statistics: Option<Statistics>,
     /// Why the evaluation as a whole did not work.
     fatal: Option<Fatal>,
+    /// Attributes that ended without a build and were not handed out as such.
+    unbuilt: Vec<AttributeIndex>,
+    /// How many were.
+    recorded: usize,
     evaluated: bool,
     cancelled: bool,
 }
@@ -164,9 +169,10 @@ impl Run {
     }
 
     fn add_failed(&mut self, failed: Failed) {
-        self.failed.push(failed.attr_path);
+        self.unbuilt.push(self.attributes.len());
         self.attributes.push(Attribute {
             attr: failed.attr,
+            attr_path: failed.attr_path,
             job: None,
             outcome: Outcome::EvaluationFailed {
                 error: failed.error,
@@ -184,6 +190,7 @@ impl Run {
         self.by_node.entry(node).or_default().push(index);
         self.attributes.push(Attribute {
             attr: job.attr.clone(),
+            attr_path: job.attr_path.clone(),
             job: Some(job),
             outcome: Outcome::Waiting,
             url: None,
@@ -205,6 +212,9 @@ impl Run {
                 .cloned()
                 && let Some(attribute) = self.attributes.get_mut(index)
             {
+                if matches!(first.outcome, Outcome::DependencyFailed { .. }) {
+                    self.unbuilt.push(index);
+                }
                 attribute.outcome = first.outcome;
                 attribute.url = first.url;
             }
@@ -347,48 +357,6 @@ impl Run {
             Finding::Cancelled
         } else {
             Finding::Succeeded
-        }
-    }
-
-    /// The name of the attribute whose failed build is the reason that `node` is not built.
-    fn name_of(&self, node: NodeId) -> String {
-        self.by_node
-            .get(&node)
-            .and_then(|indexes| self.attributes.get(*indexes.first()?))
-            .map(|attribute| attribute.attr.clone())
-            .unwrap_or_default()
-    }
-
-    fn node_of(&self, index: AttributeIndex) -> Option<NodeId> {
-        let job = self.attributes.get(index)?.job.as_ref()?;
-        self.graph.node(&job.drv_path)
-    }
-
-    fn sharing(&self, index: AttributeIndex) -> Vec<AttributeIndex> {
-        self.node_of(index)
-            .and_then(|node| self.by_node.get(&node).cloned())
-            .unwrap_or_default()
-    }
-
-    fn set_outcome(&mut self, node: NodeId, outcome: &Outcome) {
-        for index in self.by_node.get(&node).into_iter().flatten() {
-            if let Some(attribute) = self.attributes.get_mut(*index) {
-                attribute.outcome = outcome.clone();
-            }
-        }
-    }
-
-    /// Copies the ends that the graph found by itself into the attributes.
-    fn settle(&mut self, nodes: &[NodeId]) {
-        for node in nodes {
-            match self.graph.state(*node) {
-                State::DependencyFailed { cause } => {
-                    let cause = self.name_of(cause);
-                    self.set_outcome(*node, &Outcome::DependencyFailed { cause });
-                }
-                State::Cancelled => self.set_outcome(*node, &Outcome::Cancelled),
-                State::Waiting | State::Ready | State::Running | State::Finished(_) => {}
-            }
         }
     }
 }

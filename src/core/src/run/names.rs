@@ -66,8 +66,9 @@ impl Run {
         if !self.evaluated || self.cancelled || self.fatal.is_some() {
             return None;
         }
-        let jobs = self.attributes.iter().filter_map(|it| it.job.as_ref());
-        let jobs = jobs.map(|job| &job.attr_path);
+        let paths = self.attributes.iter().map(|it| &it.attr_path);
+        let failed = self.attributes.iter().filter(|it| it.job.is_none());
+        let failed = failed.map(|it| &it.attr_path);
         let skipped = self.skipped.iter().flat_map(|it| &it.attr_paths);
         let mut lists = self.skipped.iter().map(|it| it.attr_paths.len());
         Some(Present {
@@ -75,9 +76,9 @@ impl Run {
                 attribute: start.attribute.clone(),
                 flake_dir: start.flake_dir.clone(),
                 systems: start.systems.clone(),
-                paths: jobs.chain(&self.failed).cloned().collect(),
+                paths: paths.cloned().collect(),
             },
-            hiding: skipped.chain(&self.failed).cloned().collect(),
+            hiding: skipped.chain(failed).cloned().collect(),
             is_complete: lists.all(|length| length < LISTED_MAX),
         })
     }

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::machine_line::LISTED_MAX;
+use crate::nix::AttrPath;
 
 fn start(attribute: &str, systems: &[&str]) -> Line {
     Line::Start(Start {

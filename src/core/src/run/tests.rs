@@ -229,3 +229,76 @@ fn a_circle_ends_cancelled_instead_of_hanging() {
     assert!(run.is_finished());
     assert_eq!(run.finding(), Finding::Cancelled);
 }
+
+/// What is handed out as ended without a build: attribute and where its cause can be seen.
+fn unbuilt(run: &mut Run) -> Vec<(String, Option<String>)> {
+    let unbuilt = run.take_unbuilt().into_iter();
+    unbuilt
+        .map(|it| (it.attribute.attr, it.cause_url))
+        .collect()
+}
+
+#[test]
+fn what_ends_badly_without_a_build_is_told_once() {
+    let mut run = run_of([
+        Line::Failed(Failed {
+            attr: "thrower".to_owned(),
+            attr_path: AttrPath::new(["thrower"]),
+            error: "boom".to_owned(),
+        }),
+        job("a", "a", CacheStatus::NotBuilt, &[]),
+        job("b", "b", CacheStatus::NotBuilt, &["a"]),
+        job("same-as-b", "b", CacheStatus::NotBuilt, &["a"]),
+        job("there", "there", CacheStatus::Local, &[]),
+    ]);
+    assert_eq!(unbuilt(&mut run), [("thrower".to_owned(), None)]);
+    let [a] = run.take_ready(2)[..] else {
+        panic!("only `a` can be built")
+    };
+    run.set_url(a, "#/a");
+    run.finish(a, BuildResult::Failed, None, None);
+    let url = Some("#/a".to_owned());
+    let expected = [
+        ("b".to_owned(), url.clone()),
+        ("same-as-b".to_owned(), url.clone()),
+    ];
+    assert_eq!(unbuilt(&mut run), expected);
+    // Another name of what has failed already.
+    run.take_line(job("late", "b", CacheStatus::NotBuilt, &["a"]));
+    assert_eq!(unbuilt(&mut run), [("late".to_owned(), url)]);
+    assert_eq!(unbuilt(&mut run), []);
+}
+
+#[test]
+fn a_build_that_was_started_too_early_has_its_own_record() {
+    let mut run = run_of([job("b", "b", CacheStatus::NotBuilt, &[])]);
+    let [b] = run.take_ready(1)[..] else {
+        panic!("`b` can be built")
+    };
+    run.take_line(job("a", "a", CacheStatus::NotBuilt, &[]));
+    let a = drv("a").parse().unwrap();
+    run.finish(b, BuildResult::Failed, None, Some(&a));
+    assert!(matches!(
+        run.attributes()[b].outcome,
+        Outcome::DependencyFailed { .. }
+    ));
+    assert_eq!(unbuilt(&mut run), []);
+}
+
+#[test]
+fn only_so_much_of_a_broken_tree_is_recorded() {
+    let failed = |number: usize| {
+        Line::Failed(Failed {
+            attr: number.to_string(),
+            attr_path: AttrPath::new([number.to_string()]),
+            error: "boom".to_owned(),
+        })
+    };
+    let mut run = run_of((0..300).map(failed));
+    assert_eq!(run.take_unbuilt().len(), 300);
+    (300..1000).for_each(|number| run.take_line(failed(number)));
+    assert_eq!(run.take_unbuilt().len(), 200);
+    run.take_line(failed(1000));
+    assert_eq!(run.take_unbuilt().len(), 0);
+    assert_eq!(run.tally().evaluation_failed, 1001);
+}
