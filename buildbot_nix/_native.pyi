@@ -18,7 +18,6 @@ __all__ = [
     "Finding",
     "GitSecrets",
     "Job",
-    "Lock",
     "OutcomeReader",
     "Plan",
     "Poller",
@@ -26,6 +25,7 @@ __all__ = [
     "Run",
     "Scheduler",
     "SchedulerKind",
+    "Unbuilt",
     "Worker",
     "load_plan",
     "run_command_line",
@@ -64,7 +64,6 @@ class Plan:
     build_timeout: int
     projects: list[Project]
     workers: list[Worker]
-    locks: list[Lock]
     builders: list[Builder]
     schedulers: list[Scheduler]
     pollers: list[Poller]
@@ -118,6 +117,8 @@ class Plan:
         """
     def build_properties(self, project: str, attribute: str, job: Job) -> dict[str, str]:
         """Buildbot properties of the build of ``job``, which stands below ``attribute``."""
+    def unbuilt_properties(self, project: str, attribute: str, unbuilt: Unbuilt) -> dict[str, str]:
+        """The same of an attribute without a build."""
 
 @final
 class Evaluation:
@@ -157,8 +158,8 @@ class Project:
     git_secrets: GitSecrets
     #: Name of the builder that evaluates.
     eval_builder: str
-    #: Name of the scheduler that starts builds of attributes.
-    triggerable: str
+    #: Name of the builder that builds one attribute.
+    build_builder: str
 
 @final
 class GitSecrets:
@@ -178,13 +179,6 @@ class Worker:
     local: bool
 
 @final
-class Lock:
-    """A lock of the master that ``max_count`` builds may hold at once."""
-
-    name: str
-    max_count: int
-
-@final
 class BuilderKind:
     """What a builder does."""
 
@@ -202,7 +196,6 @@ class Builder:
     kind: BuilderKind
     project: str
     builddir: str
-    locks: list[str]
     tags: list[str]
     description: str
     collapse_requests: bool
@@ -296,6 +289,20 @@ class Finding:
     def __int__(self, /) -> int: ...
 
 @final
+class Unbuilt:
+    """An attribute that ended badly without a build: it did not evaluate, or something that it
+    needs failed."""
+
+    #: Of its run.
+    index: int
+    #: Whether it evaluated, so that it can be built.
+    evaluated: bool
+    #: How its record tells that: name of the step, one line, and the log.
+    step: str
+    text: str
+    log: str
+
+@final
 class Run:
     """One run, from the agent's bytes to the last outcome."""
 
@@ -327,6 +334,9 @@ class Run:
         """
     def take_ready(self, limit: int) -> list[Job]:
         """Up to ``limit`` jobs to build now. Each must be given back by ``finish``."""
+    def take_unbuilt(self) -> list[Unbuilt]:
+        """Attributes that ended badly without a build since the last call, of each run a bounded
+        number."""
     def finish(
         self, index: int, result: BuildResult, message: str | None, failed_drv: str | None
     ) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 from buildbot.changes.filter import ChangeFilter
 from buildbot.config.builder import BuilderConfig
 from buildbot.config.errors import ConfigErrors
-from buildbot.locks import MasterLock
 from buildbot.process.factory import BuildFactory
 from buildbot.process.project import Project as BuildbotProject
 from buildbot.process.properties import Secret
@@ -43,14 +42,16 @@ from buildbot_nix._native import (
     SchedulerKind,
     load_plan,
 )
+from buildbot_nix.builds import FORCE_PROPERTY
 from buildbot_nix.database import database_config
 from buildbot_nix.errors import BuildbotNixError, ConfigError
 from buildbot_nix.machines import Machines
 from buildbot_nix.poller import HeadPoller, heads_only
+from buildbot_nix.records import Records
 from buildbot_nix.secrets import SettingsSecrets
 from buildbot_nix.steps.build import BuildAttribute
 from buildbot_nix.steps.checkout import Checkout
-from buildbot_nix.steps.eval import FORCE_PROPERTY, EvaluateFlake
+from buildbot_nix.steps.eval import EvaluateFlake
 from buildbot_nix.steps.trigger import BuildFlake
 
 
@@ -75,7 +76,6 @@ class Materialiser:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.projects = {project.name: project for project in plan.projects}
-        self.locks = {row.name: MasterLock(row.name, row.max_count) for row in plan.locks}
         self.machines = {row.name: row.machine for row in plan.workers}
 
     def config(self) -> dict[str, Any]:
@@ -147,10 +147,7 @@ class Materialiser:
 
     def build_steps(self, row: Builder) -> BuildFactory:
         project = self.projects[row.project]
-        return BuildFactory([BuildAttribute(self.plan, project, locks=self.accesses(row))])
-
-    def accesses(self, row: Builder) -> list[Any]:
-        return [self.locks[name].access("counting") for name in row.locks]
+        return BuildFactory([BuildAttribute(self.plan, project)])
 
     def worker_with_the_derivation(self, _: Any, workers: Iterable[Any], request: Any) -> Any:
         """A free worker of the machine that evaluated: the derivation is in its store."""
@@ -212,7 +209,10 @@ class Materialiser:
     def services(self) -> list[Any]:
         slots = Counter(self.machines.values())
         evaluations = self.plan.concurrent_evaluations
-        services: list[Any] = [Machines(slots=dict(slots), evaluations=evaluations)]
+        services: list[Any] = [
+            Machines(slots=dict(slots), evaluations=evaluations),
+            Records(name=Records.SERVICE_NAME),
+        ]
         if self.plan.cancel_filters:
             filters = [
                 ([row.builder], SourceStampFilter(project_eq=row.project))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from buildbot.master import BuildMaster
+from buildbot.process.workerforbuilder import WorkerForBuilder
 from buildbot.util.service import BuildbotService
 from buildbot.util.twisted import async_to_deferred
 
@@ -18,6 +19,8 @@ class Machine:
     def __init__(self) -> None:
         self.feed = Feed(1)
         self.admission = Admission(1)
+        #: Pairs of builder and worker that run a build.
+        self.busy: set[WorkerForBuilder] = set()
 
 
 class Machines(BuildbotService):

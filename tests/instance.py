@@ -260,16 +260,11 @@ class Instance:
         return read_build(self.rest, build_id)
 
     def children(self, build: Build | int) -> dict[str, Build]:
-        """The builds that an evaluation started, by attribute without its system."""
+        """The builds that an evaluation did or recorded, by attribute without its system."""
         parent = build if isinstance(build, int) else build.id
         rows = self.rest.get(f"builds/{parent}/triggered_builds")
         builds = [self.build(row["buildid"]) for row in rows]
-        return {
-            child.properties["attr"].removeprefix(f"{child.properties['system']}."): child
-            for child in builds
-            # It gets its properties a moment after its row.
-            if {"attr", "system"} <= child.properties.keys()
-        }
+        return {child.properties["attr"].removeprefix(f"{SYSTEM}."): child for child in builds}
 
     def child_results(self, build: Build | int) -> dict[str, str | None]:
         """Results of :meth:`children`."""

@@ -1,30 +1,32 @@
-"""Stage build: the agent builds one attribute."""
+"""Stage build: somebody asks for one attribute again."""
 
 from __future__ import annotations
 
+from typing import cast
+
 from buildbot.process.buildstep import BuildStep
-from buildbot.process.results import CANCELLED, EXCEPTION, FAILURE, SUCCESS
+from buildbot.process.log import StreamLog
+from buildbot.process.results import CANCELLED, EXCEPTION, RETRY
 from buildbot.util.twisted import async_to_deferred
+from twisted.internet import defer
+from twisted.python.failure import Failure
 
-from buildbot_nix._native import BuildResult, OutcomeReader, Plan, Project
-from buildbot_nix.agent import no_word, run_agent
-
-#: Seconds that Buildbot waits longer than the agent before it ends a build itself.
-GRACE_SECONDS = 120
-
-RESULTS = {
-    BuildResult.Succeeded: SUCCESS,
-    BuildResult.Failed: FAILURE,
-    # Nothing is known about the derivation, and somebody should look at the machine.
-    BuildResult.Transient: EXCEPTION,
-    BuildResult.Cancelled: CANCELLED,
-}
+from buildbot_nix._native import OutcomeReader, Plan, Project
+from buildbot_nix.builds import RESULTS, STEP, Buildable, Verdict, agent_command
+from buildbot_nix.feed import Place
+from buildbot_nix.machines import Machines
+from buildbot_nix.slots import SlotCommand, StoppedError, WorkerLostError
 
 
 class BuildAttribute(BuildStep):
-    """Builds the derivation in the property ``drv_path``."""
+    """Builds the derivation in the property ``drv_path``.
 
-    name = "Build flake attr"
+    Builds of an evaluation are done by :class:`buildbot_nix.builds.AttributeBuilds`; this is what
+    Buildbot schedules when one of them is to be built again. Both share the slots of the machine,
+    whichever worker Buildbot thinks that this runs on.
+    """
+
+    name = STEP
     haltOnFailure = True
     flunkOnFailure = True
 
@@ -33,36 +35,59 @@ class BuildAttribute(BuildStep):
         self._plan = plan
         self._project = project
         self._message: str | None = None
+        self._place: Place | None = None
+        self._command: SlotCommand | None = None
 
     @async_to_deferred
     async def run(self) -> int:
-        reader = OutcomeReader()
+        assert self.master is not None
         drv_path = self.getProperty("drv_path")
         if not drv_path:
             self._message = "no derivation to build: start the evaluation, not this builder"
             return EXCEPTION
-        command = self._plan.build_command(
-            self._project.name,
-            drv_path,
-            self.getProperty("attr"),
-            self.getProperty("branch"),
+        machine = self.getProperty("nix_machine")
+        feed = Machines.find(self.master, machine).feed
+        place = self._place = feed.enter()
+        self._command = SlotCommand(self.master, self._project.build_builder, machine)
+        try:
+            await place
+        except defer.CancelledError:
+            return CANCELLED
+        try:
+            return await self._build(self._command, drv_path)
+        except StoppedError:
+            return CANCELLED
+        except WorkerLostError:
+            return RETRY
+        finally:
+            feed.release(place)
+
+    async def _build(self, slot: SlotCommand, drv_path: str) -> int:
+        build = Buildable(drv_path, self.getProperty("attr"), self.getProperty("branch"))
+        stdio = cast(StreamLog, await self.addLog("stdio"))
+        reader = OutcomeReader()
+        remote = await slot.run(
+            self, lambda _: agent_command(self._plan, self._project, build, reader, stdio)
         )
-        remote = await run_agent(
-            self, command, reader.feed, max_time=self._plan.build_timeout + GRACE_SECONDS
-        )
-        if remote.output_error is not None:
-            self._message = str(remote.output_error)
-            return EXCEPTION
-        for name, path in reader.outputs:
-            self.setProperty(f"output.{name}", path, self.name)
-        if reader.failed_drv is not None:
-            self.setProperty("failed_drv", reader.failed_drv, self.name)
-        self._message = reader.message
-        if reader.result is None:
-            if self._message is None:
-                self._message = no_word("build", remote.rc)
-            return EXCEPTION
-        return RESULTS[reader.result]
+        if remote.headers():
+            await stdio.addHeader(remote.headers())
+        verdict = Verdict.of(reader, remote)
+        for name, value in verdict.properties.items():
+            self.setProperty(name, value, self.name)
+        self._message = verdict.message
+        return RESULTS[verdict.result]
+
+    @async_to_deferred
+    async def interrupt(self, reason: str | Failure) -> None:
+        await super().interrupt(reason)
+        if self._place is not None and not self._place.called:
+            self._place.cancel()
+        elif self._command is not None:
+            self._command.stop(str(reason))
+
+    def getCurrentSummary(self) -> dict[str, str]:
+        waits = self._place is not None and not self._place.called
+        return {"step": "waiting for a build slot" if waits else "building"}
 
     def getResultSummary(self) -> dict[str, str]:
         if self._message is None:

@@ -11,6 +11,7 @@ from buildbot_nix._bridge import in_thread
 from buildbot_nix._native import Evaluation, Plan, Project
 from buildbot_nix.admission import Place
 from buildbot_nix.agent import run_agent, text_properties
+from buildbot_nix.builds import FORCE_PROPERTY, AttributeBuilds
 from buildbot_nix.feed import Feed
 from buildbot_nix.history import History
 from buildbot_nix.machines import Machines
@@ -21,8 +22,6 @@ from buildbot_nix.steps.trigger import RunDriver
 GRACE_SECONDS = 120
 #: Where the worker has secrets while the agent runs: beside the folder of the build.
 CREDENTIALS = "eval-credentials"
-#: The property that makes an evaluation happen although its result is known.
-FORCE_PROPERTY = "nix_force_evaluation"
 
 
 class EvaluateFlake(WithCredentials):
@@ -57,8 +56,8 @@ class EvaluateFlake(WithCredentials):
 
     async def _evaluate(self, feed: Feed) -> int:
         assert self.build is not None and self.master is not None
-        driver = RunDriver(self.build, self.master, self._plan, self._project, feed)
-        driver.attach()
+        driver = RunDriver(await AttributeBuilds.of(self, self._plan, self._project), feed)
+        driver.attach(self.build)
         driver.on_progress = self.updateSummary
         self._driver = driver
         remote = None

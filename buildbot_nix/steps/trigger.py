@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
-from buildbot.master import BuildMaster
 from buildbot.process.build import Build
 from buildbot.process.buildstep import BuildStep
-from buildbot.process.properties import Properties
-from buildbot.process.results import (
-    CANCELLED,
-    EXCEPTION,
-    FAILURE,
-    RETRY,
-    SKIPPED,
-    SUCCESS,
-    WARNINGS,
-)
+from buildbot.process.results import CANCELLED, FAILURE, RETRY, SKIPPED, SUCCESS
 from buildbot.util.twisted import async_to_deferred
 from twisted.internet import defer
 from twisted.python import log
 from twisted.python.failure import Failure
 
-from buildbot_nix._native import BuildResult, Finding, Job, Plan, Project, Run
+from buildbot_nix._native import BuildResult, Finding, Job, Plan, Run
 from buildbot_nix.agent import run_quietly
+from buildbot_nix.builds import AttributeBuilds, Verdict
 from buildbot_nix.errors import BuildbotNixError
 from buildbot_nix.feed import Feed
+from buildbot_nix.records import Record
 
 #: Seconds that the end of a run may take on the worker.
 RELEASE_SECONDS = 300
@@ -38,16 +28,6 @@ ATTRIBUTE = "nix_run"
 #: Failed builds that are linked on the step itself; the summary links all.
 LINKS_MAX = 20
 
-#: What a Buildbot result says about the derivation. A step that only warned is no failure.
-VERDICTS = {
-    SUCCESS: BuildResult.Succeeded,
-    WARNINGS: BuildResult.Succeeded,
-    SKIPPED: BuildResult.Succeeded,
-    FAILURE: BuildResult.Failed,
-    EXCEPTION: BuildResult.Transient,
-    CANCELLED: BuildResult.Cancelled,
-}
-
 RESULTS = {
     Finding.Succeeded: SUCCESS,
     Finding.Failed: FAILURE,
@@ -55,41 +35,25 @@ RESULTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class End:
-    """How one build ended, as :meth:`Run.finish` wants it."""
-
-    result: BuildResult
-    message: str | None = None
-    failed_drv: str | None = None
-
-
 class RunDriver:
     """Starts the builds that a :class:`Run` says are ready and tells it how they ended."""
 
-    def __init__(
-        self, build: Build, master: BuildMaster, plan: Plan, project: Project, feed: Feed
-    ) -> None:
+    def __init__(self, builds: AttributeBuilds, feed: Feed) -> None:
         self.run = Run()
         #: Fires once the evaluation and every build has ended.
         self.finished: defer.Deferred[None] = defer.Deferred()
-        #: ``attr`` and URL of the first builds that failed.
-        self.failures: list[tuple[str, str]] = []
-        self._build = build
-        self._master = master
-        self._plan = plan
-        self._project = project
+        self._failures: list[tuple[str, Record]] = []
+        self._builds = builds
         self._feed = feed
         #: Called whenever the run's summary may have changed.
         self.on_progress: Callable[[], object] = lambda: None
         #: Set if the agent's output ended in the middle of a line.
         self.output_error: BuildbotNixError | None = None
-        self._requests: dict[int, int] = {}
         self._cancelled = False
 
-    def attach(self) -> None:
-        """Makes this the driver of its build, for the steps that follow."""
-        setattr(self._build, ATTRIBUTE, self)
+    def attach(self, build: Build) -> None:
+        """Makes this the driver of ``build``, for the steps that follow."""
+        setattr(build, ATTRIBUTE, self)
 
     @staticmethod
     def of(build: Build | None) -> RunDriver | None:
@@ -99,6 +63,7 @@ class RunDriver:
     def take_output(self, data: bytes) -> None:
         """The agent said something; builds that are ready by it are started."""
         self.run.feed(data)
+        self._record_unbuilt()
         self._feed.offer(self)
         self.on_progress()
 
@@ -117,113 +82,55 @@ class RunDriver:
             return
         self._cancelled = True
         self.run.cancel()
-        for request in list(self._requests.values()):
-            self._cancel_request(request, reason)
-        self._cancel_what_is_given_back(reason).addErrback(
-            lambda failure: log.err(failure, "while cancelling a run")
-        )
+        self._builds.stop(reason)
         self._check_finished()
-
-    @async_to_deferred
-    async def _cancel_what_is_given_back(self, reason: str) -> None:
-        """A build whose worker is lost, or that runs when the master stops, ends by giving its
-        request back, to be built once more. The run would wait for that, and the master for the
-        run."""
-
-        def given_back(_: object, request: dict[str, Any]) -> None:
-            if request["buildrequestid"] in self._requests.values():
-                self._cancel_request(request["buildrequestid"], reason)
-
-        consumer = await self._master.mq.startConsuming(
-            given_back, ("buildrequests", None, "unclaimed")
-        )
-        self.finished.addBoth(lambda result: (consumer.stopConsuming(), result)[1])
 
     def start_one(self) -> bool:
         """Starts a ready build, see :class:`buildbot_nix.feed.Source`."""
         jobs = self.run.take_ready(1)
         for job in jobs:
-            self._build_job(job).addErrback(lambda failure: log.err(failure, "while building"))
+            self._build(job).addErrback(lambda failure: log.err(failure, "while building"))
         return bool(jobs)
 
     @async_to_deferred
-    async def _build_job(self, job: Job) -> None:
-        end = End(BuildResult.Transient, "Buildbot could not start its build")
+    async def _build(self, job: Job) -> None:
+        verdict = Verdict(BuildResult.Transient, "Buildbot could not start its build")
+        begun: list[Record] = []
+
+        def on_begin(record: Record) -> None:
+            begun.append(record)
+            self._show(job.index, record)
+
         try:
-            end = await self._trigger(job)
+            verdict = await self._builds.run(job, self.run.attribute or "", on_begin)
+            is_its_own = verdict.failed_drv in (None, job.drv_path)
+            failed = verdict.result in (BuildResult.Failed, BuildResult.Transient)
+            if failed and is_its_own and len(self._failures) < LINKS_MAX:
+                self._failures.extend((job.attr, record) for record in begun)
         finally:
-            self._requests.pop(job.index, None)
-            self.run.finish(job.index, end.result, end.message, end.failed_drv)
+            self.run.finish(job.index, verdict.result, verdict.message, verdict.failed_drv)
+            self._record_unbuilt()
             self._feed.release(self)
             self.on_progress()
             self._check_finished()
 
-    async def _trigger(self, job: Job) -> End:
-        name = self._project.triggerable
-        scheduler = self._master.scheduler_manager.namedServices[name]
-        ids, results = scheduler.trigger(
-            waited_for=True,
-            sourcestamps=self._sourcestamps(),
-            set_props=self._properties(job),
-            parent_buildid=self._build.buildid,
-            parent_relationship="Triggered from",
+    def _record_unbuilt(self) -> None:
+        """Keeps what has ended without a build in the history of its attributes."""
+        for unbuilt in self.run.take_unbuilt():
+            record = self._builds.record(unbuilt, self.run.attribute or "")
+            self._show(unbuilt.index, record)
+
+    def _show(self, index: int, record: Record) -> None:
+        """Links the record from the summary, as soon as it has an address."""
+        record.written.addCallback(
+            lambda _: self.run.set_url(index, self._builds.url(record) or "")
         )
-        # Fails when the master stops; nobody waits for it before the ids are there.
-        results.addErrback(lambda _: (CANCELLED, {}))
-        _, requests = await ids
-        request = next(iter(requests.values()))
-        self._requests[job.index] = request
-        self.run.set_url(job.index, self._request_url(request))
-        if self._cancelled:
-            self._cancel_request(request, "the run was cancelled")
-        code, _ = await results
-        result = VERDICTS.get(code, BuildResult.Transient)
-        if result in (BuildResult.Failed, BuildResult.Transient):
-            return await self._explained(result, job, request)
-        return End(result)
 
-    async def _explained(self, result: BuildResult, job: Job, request: int) -> End:
-        """Why the build of ``request`` failed, and where that can be seen."""
-        builds = await self._master.data.get(("buildrequests", request, "builds"))
-        if not builds:
-            return End(result)
-        build = builds[-1]
-        properties = await self._master.data.get(("builds", build["buildid"], "properties"))
-        failed_drv, _ = properties.get("failed_drv", (None, None))
-        base = self._master.config.buildbotURL
-        url = f"{base}#/builders/{build['builderid']}/builds/{build['number']}"
-        self.run.set_url(job.index, url)
-        is_its_own = failed_drv in (None, job.drv_path)
-        if is_its_own and len(self.failures) < LINKS_MAX:
-            self.failures.append((job.attr, url))
-        return End(result, build["state_string"].removeprefix("failed "), failed_drv)
-
-    def _request_url(self, request: int) -> str:
-        base = self._master.config.buildbotURL
-        return f"{base}#/buildrequests/{request}?redirect_to_build=true"
-
-    def _cancel_request(self, request: int, reason: str) -> None:
-        defer.maybeDeferred(
-            self._master.data.control, "cancel", {"reason": reason}, ("buildrequests", request)
-        ).addErrback(lambda failure: log.err(failure, f"while cancelling request {request}"))
-
-    def _sourcestamps(self) -> list[dict[str, Any]]:
-        """The sources of the evaluation, at the revision that was checked out."""
-        revision = self._build.getProperty("got_revision")
-        stamps = [stamp.asDict() for stamp in self._build.getAllSourceStamps()]
-        for stamp in stamps:
-            stamp["revision"] = revision or stamp["revision"]
-        return stamps
-
-    def _properties(self, job: Job) -> Properties:
-        properties = Properties()
-        attribute = self.run.attribute or ""
-        rows = self._plan.build_properties(self._project.name, attribute, job)
-        for name, value in rows.items():
-            properties.setProperty(name, value, "nix-eval-nix")
-        machine = self._build.getProperty("nix_machine")
-        properties.setProperty("nix_machine", machine, "nix-eval-nix")
-        return properties
+    @async_to_deferred
+    async def failures(self) -> list[tuple[str, str]]:
+        """``attr`` and URL of the first builds that failed, once every build has ended."""
+        await self._builds.settled()
+        return [(attr, self._builds.url(record) or "") for attr, record in self._failures]
 
     def _check_finished(self) -> None:
         if self.run.is_finished and not self.finished.called:
@@ -254,8 +161,9 @@ class BuildFlake(BuildStep):
         self.updateSummary()
         await driver.finished
         await self._release()
+        failures = await driver.failures()
         await self.addHTMLLog("summary", driver.run.html())
-        for attr, url in driver.failures:
+        for attr, url in failures:
             await self.addURL(f"{attr} failed", url)
         if self.build is not None and self.build.results == RETRY:
             # The worker is lost or the master stops: Buildbot starts all of it once more.

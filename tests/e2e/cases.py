@@ -13,7 +13,12 @@ NOT_BUILT = "was not built"
 NOT_EVALUATED = "failed to evaluate"
 
 #: Results of builds by what the summary says in the end; what is not here gets no build.
-BUILD_RESULTS = {BUILT: "success", FAILED: "failure"}
+BUILD_RESULTS = {
+    BUILT: "success",
+    FAILED: "failure",
+    NOT_BUILT: "failure",
+    NOT_EVALUATED: "failure",
+}
 
 
 @dataclass(frozen=True)

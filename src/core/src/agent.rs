@@ -8,10 +8,11 @@ use nix_derivation::{HashAlgorithm, hash_bytes};
 use crate::build::gc_root_name;
 use crate::config::IsolationSettings;
 use crate::machine_line::{CacheStatus, Checkout, Job};
-use crate::nix::DrvPath;
+use crate::nix::{AttrPath, DrvPath};
 use crate::plan::{
     MasterPlan, ON_BRANCH, ProjectPlan, PullRequest, YES, given, virtual_builder_name,
 };
+use crate::run::{Attribute, Outcome, Unbuilt};
 
 /// Folder below which each user of the machine keeps gc roots.
 const GC_ROOTS: &str = "/nix/var/nix/gcroots/per-user";
@@ -216,27 +217,62 @@ pub fn build_properties(
     attribute: &str,
     job: &Job,
 ) -> BTreeMap<&'static str, String> {
-    let virtual_name =
-        virtual_builder_name(&project.ref_type, &project.name, attribute, &job.attr_path);
     let cache_status = match job.cache_status {
         CacheStatus::Local => "local",
         CacheStatus::Cached => "cached",
         CacheStatus::NotBuilt => "notBuilt",
     };
-    let mut properties = BTreeMap::from([
-        ("attr", job.attr.clone()),
+    let mut properties = named_properties(project, attribute, &job.attr, &job.attr_path);
+    properties.extend([
         ("cacheStatus", cache_status.to_owned()),
-        ("default_branch", project.default_branch.clone()),
         ("drv_path", job.drv_path.to_string()),
-        ("status_name", format!("nix-build {virtual_name}")),
         ("system", job.system.to_string()),
-        ("virtual_builder_name", virtual_name),
-        ("virtual_builder_tags", String::new()),
     ]);
     if let Some(Some(out)) = job.outputs.get("out") {
         properties.insert("out_path", out.to_string());
     }
     properties
+}
+
+/// The properties of the record of an attribute without a build, which somebody may ask to build
+/// all the same if it evaluated.
+pub fn unbuilt_properties(
+    project: &ProjectPlan,
+    attribute: &str,
+    unbuilt: &Unbuilt,
+) -> BTreeMap<&'static str, String> {
+    let Attribute {
+        attr,
+        attr_path,
+        job,
+        outcome,
+        ..
+    } = &unbuilt.attribute;
+    let mut properties = match job {
+        Some(job) => build_properties(project, attribute, job),
+        None => named_properties(project, attribute, attr, attr_path),
+    };
+    if let Outcome::DependencyFailed { cause } = outcome {
+        properties.insert("dependency.attr", cause.clone());
+    }
+    properties
+}
+
+/// What every build of an attribute has.
+fn named_properties(
+    project: &ProjectPlan,
+    attribute: &str,
+    attr: &str,
+    attr_path: &AttrPath,
+) -> BTreeMap<&'static str, String> {
+    let virtual_name = virtual_builder_name(&project.ref_type, &project.name, attribute, attr_path);
+    BTreeMap::from([
+        ("attr", attr.to_owned()),
+        ("default_branch", project.default_branch.clone()),
+        ("status_name", format!("nix-build {virtual_name}")),
+        ("virtual_builder_name", virtual_name),
+        ("virtual_builder_tags", String::new()),
+    ])
 }
 
 struct Command(Vec<String>);

@@ -97,7 +97,7 @@ mod tests {
           Database            sqlite:///state.sqlite
           Controlled by       everyone
           Systems             aarch64-darwin
-          At once             2 evaluations a machine, 4 nix-build
+          At once             2 evaluations a machine, 4 builds
           gc roots of         none
           Services            build_canceller
 

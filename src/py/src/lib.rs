@@ -27,9 +27,9 @@ mod _native {
     use crate::plan::{Evaluation, Plan, load_plan};
     #[pymodule_export]
     use crate::rows::{
-        BranchDecision, Builder, BuilderKind, CancelFilter, GitSecrets, Lock, Poller, Project,
-        Scheduler, SchedulerKind, Worker,
+        BranchDecision, Builder, BuilderKind, CancelFilter, GitSecrets, Poller, Project, Scheduler,
+        SchedulerKind, Worker,
     };
     #[pymodule_export]
-    use crate::run::{Finding, Job, Run};
+    use crate::run::{Finding, Job, Run, Unbuilt};
 }

@@ -12,10 +12,8 @@ use buildbot_nix_core::plan::{
 use pyo3::prelude::*;
 
 use crate::boundary;
-use crate::rows::{
-    BranchDecision, Builder, CancelFilter, Lock, Poller, Project, Scheduler, Worker,
-};
-use crate::run::Job;
+use crate::rows::{BranchDecision, Builder, CancelFilter, Poller, Project, Scheduler, Worker};
+use crate::run::{Job, Unbuilt};
 
 /// An evaluation as the master knows it.
 #[pyclass(module = "buildbot_nix._native", frozen)]
@@ -132,11 +130,6 @@ impl Plan {
     #[getter]
     fn workers(&self) -> Vec<Worker> {
         rows(&self.plan().workers)
-    }
-
-    #[getter]
-    fn locks(&self) -> Vec<Lock> {
-        rows(&self.plan().locks)
     }
 
     #[getter]
@@ -304,6 +297,20 @@ impl Plan {
         boundary::call(python, || {
             let project = self.project(project)?;
             Ok::<_, Error>(agent::build_properties(project, attribute, &job.job))
+        })
+    }
+
+    fn unbuilt_properties(
+        &self,
+        python: Python<'_>,
+        project: &str,
+        attribute: &str,
+        unbuilt: &Unbuilt,
+    ) -> PyResult<BTreeMap<&'static str, String>> {
+        boundary::call(python, || {
+            let project = self.project(project)?;
+            let unbuilt = &unbuilt.unbuilt;
+            Ok::<_, Error>(agent::unbuilt_properties(project, attribute, unbuilt))
         })
     }
 }

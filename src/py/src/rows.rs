@@ -1,8 +1,8 @@
 //! Rows of the master plan as frozen records.
 
 use buildbot_nix_core::plan::{
-    self, BranchDecision as CoreDecision, BuilderPlan, LockPlan, MasterPlan, PollerPlan,
-    ProjectPlan, SchedulerPlan, WorkerPlan,
+    self, BranchDecision as CoreDecision, BuilderPlan, MasterPlan, PollerPlan, ProjectPlan,
+    SchedulerPlan, WorkerPlan,
 };
 use pyo3::prelude::*;
 
@@ -16,18 +16,18 @@ pub(crate) struct Project {
     eval_timeout: u64,
     git_secrets: GitSecrets,
     eval_builder: String,
-    triggerable: String,
+    build_builder: String,
 }
 
 impl Project {
     pub(crate) fn new(row: &ProjectPlan, plan: &MasterPlan) -> Self {
-        let builder = plan
-            .builders
-            .iter()
-            .find(|builder| builder.project == row.name && builder.kind == plan::BuilderKind::Eval);
-        let scheduler = plan.schedulers.iter().find(|scheduler| {
-            scheduler.project == row.name && scheduler.kind == plan::SchedulerKind::Triggerable
-        });
+        let builder = |kind| {
+            let mut builders = plan.builders.iter();
+            builders
+                .find(|builder| builder.project == row.name && builder.kind == kind)
+                .map(|builder| builder.name.clone())
+                .unwrap_or_default()
+        };
         Self {
             name: row.name.to_string(),
             buildbot_name: row.buildbot_name.clone(),
@@ -36,8 +36,8 @@ impl Project {
             default_branch: row.default_branch.clone(),
             eval_timeout: row.limits.timeout,
             git_secrets: GitSecrets::from(&row.git_secrets),
-            eval_builder: builder.map(|row| row.name.clone()).unwrap_or_default(),
-            triggerable: scheduler.map(|row| row.name.clone()).unwrap_or_default(),
+            eval_builder: builder(plan::BuilderKind::Eval),
+            build_builder: builder(plan::BuilderKind::Build),
         }
     }
 }
@@ -79,21 +79,6 @@ impl From<&WorkerPlan> for Worker {
     }
 }
 
-#[pyclass(module = "buildbot_nix._native", frozen, get_all)]
-pub(crate) struct Lock {
-    name: String,
-    max_count: u32,
-}
-
-impl From<&LockPlan> for Lock {
-    fn from(row: &LockPlan) -> Self {
-        Self {
-            name: row.name.clone(),
-            max_count: row.max_count,
-        }
-    }
-}
-
 #[pyclass(module = "buildbot_nix._native", frozen, eq, hash)]
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum BuilderKind {
@@ -107,7 +92,6 @@ pub(crate) struct Builder {
     kind: BuilderKind,
     project: String,
     builddir: String,
-    locks: Vec<String>,
     tags: Vec<String>,
     description: String,
     collapse_requests: bool,
@@ -123,7 +107,6 @@ impl From<&BuilderPlan> for Builder {
             },
             project: row.project.to_string(),
             builddir: row.builddir.clone(),
-            locks: row.locks.clone(),
             tags: row.tags.clone(),
             description: row.description.clone(),
             collapse_requests: row.collapse_requests,

@@ -50,6 +50,41 @@ impl Job {
     }
 }
 
+/// An attribute that ended badly without a build of its own.
+#[pyclass(module = "buildbot_nix._native", frozen)]
+pub(crate) struct Unbuilt {
+    pub(crate) unbuilt: run::Unbuilt,
+    text: report::UnbuiltText,
+}
+
+#[pymethods]
+impl Unbuilt {
+    #[getter]
+    fn index(&self) -> usize {
+        self.unbuilt.index
+    }
+
+    #[getter]
+    fn evaluated(&self) -> bool {
+        self.unbuilt.attribute.job.is_some()
+    }
+
+    #[getter]
+    fn step(&self) -> &'static str {
+        self.text.step
+    }
+
+    #[getter]
+    fn text(&self) -> &str {
+        &self.text.text
+    }
+
+    #[getter]
+    fn log(&self) -> &str {
+        &self.text.log
+    }
+}
+
 /// One run, from the agent's bytes to the last outcome.
 #[pyclass(module = "buildbot_nix._native", frozen)]
 pub(crate) struct Run(Mutex<run::Run>);
@@ -87,6 +122,17 @@ impl Run {
                 Some(Job { index, job })
             });
             Ok::<_, Error>(jobs.collect())
+        })
+    }
+
+    fn take_unbuilt(&self, python: Python<'_>) -> PyResult<Vec<Unbuilt>> {
+        boundary::call(python, || {
+            let unbuilt = self.lock().take_unbuilt().into_iter();
+            let told = unbuilt.map(|unbuilt| Unbuilt {
+                text: report::unbuilt(&unbuilt),
+                unbuilt,
+            });
+            Ok::<_, Error>(told.collect())
         })
     }
 

@@ -5,13 +5,11 @@ use crate::secret::SecretFile;
 
 use super::{
     BranchPolicy, BuilderKind, BuilderPlan, BuildingPlan, CancelFilter, Database, EvalSecrets,
-    EvaluationPlan, GcRootsPlan, GitSecrets, Identified, LockPlan, MasterPlan, Notice, PollerPlan,
-    Project, ProjectPlan, SchedulerKind, SchedulerPlan, SecretPart, SecretPlan, ServicePlan,
-    WorkerPlan, identify,
+    EvaluationPlan, GcRootsPlan, GitSecrets, Identified, MasterPlan, Notice, PollerPlan, Project,
+    ProjectPlan, SchedulerKind, SchedulerPlan, SecretPart, SecretPlan, ServicePlan, WorkerPlan,
+    identify,
 };
 
-/// Lock that the build of an attribute holds.
-const BUILD_LOCK: &str = "nix-build";
 /// Buildbot's web interface shows "Buildbot" instead of anything longer.
 const TITLE_LENGTH_MAX: usize = 18;
 
@@ -56,7 +54,6 @@ pub fn master_plan(
             user: settings.gcroots_user.clone(),
         },
         branch_rules: settings.branches.clone(),
-        locks: vec![build_lock(workers.len())],
         workers,
         builders: projects.iter().flat_map(builder_plans).collect(),
         schedulers: projects.iter().flat_map(scheduler_plans).collect(),
@@ -127,15 +124,6 @@ fn worker_plans(settings: &Settings, entries: &[WorkerEntry]) -> Vec<WorkerPlan>
     remote.chain(local).collect()
 }
 
-/// As many builds as there are workers, over all projects: a worker takes one of each.
-fn build_lock(workers: usize) -> LockPlan {
-    LockPlan {
-        name: BUILD_LOCK.to_owned(),
-        // Buildbot wants at least one, also in a plan without workers.
-        max_count: u32::try_from(workers).unwrap_or(u32::MAX).max(1),
-    }
-}
-
 fn project_plan(
     row: &Identified,
     evaluation: &EvaluationSettings,
@@ -200,7 +188,7 @@ fn whole(file: Option<&SecretFile>, secrets: &mut BTreeMap<String, SecretPlan>) 
 }
 
 fn builder_plans(project: &ProjectPlan) -> [BuilderPlan; 2] {
-    let builder = |kind, word: &str, lock: Option<&str>, description: String| {
+    let builder = |kind, word: &str, description: String| {
         let mut tags = vec![word.to_owned(), project.buildbot_name.clone()];
         // Buildbot refuses a tag that occurs twice.
         tags.dedup();
@@ -209,7 +197,6 @@ fn builder_plans(project: &ProjectPlan) -> [BuilderPlan; 2] {
             kind,
             project: project.name.clone(),
             builddir: format!("{}-{word}", project.id),
-            locks: lock.into_iter().map(str::to_owned).collect(),
             tags,
             description,
             collapse_requests: kind == BuilderKind::Eval,
@@ -217,16 +204,10 @@ fn builder_plans(project: &ProjectPlan) -> [BuilderPlan; 2] {
     };
     let url = &project.url;
     [
-        builder(
-            BuilderKind::Eval,
-            "nix-eval",
-            None,
-            format!("Evaluates {url}"),
-        ),
+        builder(BuilderKind::Eval, "nix-eval", format!("Evaluates {url}")),
         builder(
             BuilderKind::Build,
             "nix-build",
-            Some(BUILD_LOCK),
             format!("Builds the attributes of {url}"),
         ),
     ]

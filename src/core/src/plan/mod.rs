@@ -25,6 +25,6 @@ pub use trust::PullRequest;
 pub(crate) use trust::{ON_BRANCH, YES, given};
 pub use types::{
     BuilderKind, BuilderPlan, BuildingPlan, CancelFilter, Database, EvalSecrets, EvaluationPlan,
-    GcRootsPlan, GitSecrets, LockPlan, MasterPlan, Notice, PollerPlan, ProjectPlan, SchedulerKind,
+    GcRootsPlan, GitSecrets, MasterPlan, Notice, PollerPlan, ProjectPlan, SchedulerKind,
     SchedulerPlan, SecretPart, SecretPlan, ServicePlan, WorkerPlan,
 };

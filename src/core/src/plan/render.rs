@@ -28,7 +28,7 @@ pub fn render(plan: &MasterPlan) -> String {
         pollers(plan),
     );
     section("Machines", &["name", "workers", "runs"], machines(plan));
-    section("Builders", &["name", "folder", "locks"], builders(plan));
+    section("Builders", &["name", "folder"], builders(plan));
     section(
         "Schedulers",
         &["name", "started by", "builder"],
@@ -51,11 +51,8 @@ fn facts(plan: &MasterPlan) -> String {
     };
     let systems: Vec<&str> = plan.systems.iter().map(System::as_str).collect();
     let evaluations = format!("{} evaluations a machine", plan.evaluation.concurrent);
-    let locks = plan
-        .locks
-        .iter()
-        .map(|lock| format!("{} {}", lock.max_count, lock.name));
-    let limits: Vec<String> = std::iter::once(evaluations).chain(locks).collect();
+    let builds = format!("{} builds", plan.workers.len());
+    let limits = [evaluations, builds];
     let services: Vec<&str> = plan
         .services
         .iter()
@@ -135,13 +132,7 @@ fn machines(plan: &MasterPlan) -> Vec<Vec<String>> {
 }
 
 fn builders(plan: &MasterPlan) -> Vec<Vec<String>> {
-    let row = |builder: &super::BuilderPlan| {
-        vec![
-            builder.name.clone(),
-            builder.builddir.clone(),
-            builder.locks.join(", "),
-        ]
-    };
+    let row = |builder: &super::BuilderPlan| vec![builder.name.clone(), builder.builddir.clone()];
     plan.builders.iter().map(row).collect()
 }
 

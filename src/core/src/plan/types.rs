@@ -38,8 +38,6 @@ pub struct MasterPlan {
     pub projects: Vec<ProjectPlan>,
     /// Every builder runs on all of these.
     pub workers: Vec<WorkerPlan>,
-    /// Master locks.
-    pub locks: Vec<LockPlan>,
     /// Builders, by project.
     pub builders: Vec<BuilderPlan>,
     /// Schedulers, by project.
@@ -185,15 +183,6 @@ pub struct WorkerPlan {
     pub local: bool,
 }
 
-/// A lock of the master.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct LockPlan {
-    /// Name that builders refer to.
-    pub name: String,
-    /// How many builds may hold it at once.
-    pub max_count: u32,
-}
-
 /// What a builder does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -216,8 +205,6 @@ pub struct BuilderPlan {
     /// Folder on master and workers; unique, because Buildbot refuses the whole configuration
     /// when the folders that it would derive from two names are the same.
     pub builddir: String,
-    /// [`LockPlan::name`]s that a build holds while Nix runs.
-    pub locks: Vec<String>,
     /// For the filter of the web interface.
     pub tags: Vec<String>,
     /// Shown in the web interface.

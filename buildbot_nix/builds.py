@@ -1,0 +1,309 @@
+"""Stage build: the attributes of one evaluation, built by the worker that evaluated.
+
+Buildbot does not schedule these builds: the graph knows what is ready, the feed of the machine how
+many may run. See "Attributes are built by the evaluation" in docs/architecture.md.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple, cast
+
+from buildbot.process.buildstep import BuildStep
+from buildbot.process.log import StreamLog
+from buildbot.process.results import CANCELLED, EXCEPTION, FAILURE, SUCCESS
+from buildbot.util.twisted import async_to_deferred
+from buildbot.worker.base import Worker
+
+from buildbot_nix._native import BuildResult, Job, OutcomeReader, Plan, Project, Unbuilt
+from buildbot_nix.agent import AgentCommand, no_word
+from buildbot_nix.records import Origin, Property, Rebuild, Record, Records
+from buildbot_nix.slots import SlotCommand, StoppedError, WorkerLostError
+
+#: Seconds that Buildbot waits longer than the agent before it ends a build itself.
+GRACE_SECONDS = 120
+#: Name of the step of every build.
+STEP = "Build flake attr"
+#: Folder in which agents run. They leave nothing in it.
+WORKDIR = "build"
+#: Times that a build is begun, should its worker get lost.
+ATTEMPTS = 3
+#: Where properties of builds say that they are from.
+SOURCE = "nix-eval-nix"
+#: The property that makes an evaluation happen although its result is known.
+FORCE_PROPERTY = "nix_force_evaluation"
+#: Properties of an evaluation that the builds of its attributes have too.
+INHERITED = ("branch", "codebase", "got_revision", "project", "repository")
+
+RESULTS = {
+    BuildResult.Succeeded: SUCCESS,
+    BuildResult.Failed: FAILURE,
+    # Nothing is known about the derivation, and somebody should look at the machine.
+    BuildResult.Transient: EXCEPTION,
+    BuildResult.Cancelled: CANCELLED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How one build ended."""
+
+    result: BuildResult
+    #: For people, if it did not go well.
+    message: str | None = None
+    #: The derivation whose builder failed, this one or one that it needs.
+    failed_drv: str | None = None
+    #: Properties that the build gets.
+    properties: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, reader: OutcomeReader, remote: AgentCommand) -> Verdict:
+        """What the agent said, or why it said nothing."""
+        if remote.output_error is not None:
+            return cls(BuildResult.Transient, str(remote.output_error))
+        if reader.result is None:
+            message = reader.message or no_word("build", remote.rc)
+            return cls(BuildResult.Transient, message)
+        properties = {f"output.{name}": path for name, path in reader.outputs}
+        if reader.failed_drv is not None:
+            properties["failed_drv"] = reader.failed_drv
+        return cls(reader.result, reader.message, reader.failed_drv, properties)
+
+
+class Builders(NamedTuple):
+    """The builders of a project, as the database calls them."""
+
+    evaluation: int
+    build: int
+
+
+class Buildable(NamedTuple):
+    """What an agent needs to know of a build."""
+
+    drv_path: str
+    attr: str
+    #: The branch that was evaluated, which decides what is kept.
+    branch: str | None
+
+
+class Transcript:
+    """The log of a build: as much of Buildbot's ``StreamLog`` as :class:`AgentCommand` uses."""
+
+    def __init__(self, record: Record) -> None:
+        self._record = record
+
+    def getName(self) -> str:
+        return self._record.log_name
+
+    @async_to_deferred
+    async def addHeader(self, text: str) -> None:
+        self._record.log("h", text)
+
+    @async_to_deferred
+    async def addStdout(self, text: str) -> None:
+        self._record.log("o", text)
+
+    add_stdout_lines = addStdout
+
+
+def agent_command(
+    plan: Plan, project: Project, build: Buildable, reader: OutcomeReader, log: StreamLog
+) -> AgentCommand:
+    """The agent that builds ``build``, and writes to ``log``."""
+    drv_path, attr, branch = build
+    command = plan.build_command(project.name, drv_path, attr, branch)
+    remote = AgentCommand(
+        workdir=WORKDIR,
+        command=command,
+        on_output=reader.feed,
+        max_time=plan.build_timeout + GRACE_SECONDS,
+    )
+    log.addHeader(f"$ {shlex.join(command)}\n")
+    remote.useLog(log)
+    return remote
+
+
+class AttributeBuilds:
+    """Runs the agent for attributes of one evaluation."""
+
+    def __init__(
+        self, step: BuildStep, plan: Plan, project: Project, origin: Origin, builders: Builders
+    ) -> None:
+        assert step.build is not None and step.master is not None
+        self._step = step
+        self._build = step.build
+        self._master = step.master
+        self._plan = plan
+        self._project = project
+        self._origin = origin
+        self._builders = builders
+        self._machine: str = step.build.getProperty("nix_machine")
+        self._records = Records.find(step.master)
+        self._commands: set[SlotCommand] = set()
+
+    @classmethod
+    async def of(cls, step: BuildStep, plan: Plan, project: Project) -> AttributeBuilds:
+        """Those of the evaluation that is done by ``step``."""
+        assert step.master is not None
+        find = step.master.db.builders.findBuilderId
+        builders = Builders(await find(project.eval_builder), await find(project.build_builder))
+        return cls(step, plan, project, await origin(step, project), builders)
+
+    def url(self, record: Record) -> str | None:
+        """Where ``record`` can be seen, as soon as it is written."""
+        ids = record.ids
+        if ids is None:
+            return None
+        base = self._master.config.buildbotURL
+        return f"{base}#/builders/{ids.builder}/builds/{ids.number}"
+
+    @async_to_deferred
+    async def run(self, job: Job, attribute: str, begun: Callable[[Record], None]) -> Verdict:
+        """Builds ``job``, which is below ``attribute`` of the flake; ``begun`` is told when that
+        begins."""
+        build = AttributeBuild(self, job, attribute, begun)
+        self._commands.add(build.command)
+        try:
+            return await build.run()
+        finally:
+            self._commands.discard(build.command)
+
+    def record(self, unbuilt: Unbuilt, attribute: str) -> Record:
+        """The record of an attribute below ``attribute`` that ended badly without a build.
+
+        It is rebuilt by building it all the same, if it evaluated; else by evaluating again.
+        """
+        rows = self._plan.unbuilt_properties(self._project.name, attribute, unbuilt)
+        rows["nix_machine"] = self._machine
+        properties = properties_of(rows)
+        if unbuilt.evaluated:
+            rebuild = Rebuild(self._builders.build, properties)
+        else:
+            force: dict[str, Property] = {FORCE_PROPERTY: (True, SOURCE)}
+            rebuild = Rebuild(self._builders.evaluation, force)
+        name = rows["virtual_builder_name"]
+        record = self._records.begin(
+            self._origin, None, name, properties, rebuild, unbuilt.step, "nix_error"
+        )
+        record.log("o", unbuilt.log)
+        record.finish(FAILURE, unbuilt.text)
+        return record
+
+    def stop(self, reason: str) -> None:
+        """Ends all builds."""
+        for command in list(self._commands):
+            command.stop(reason)
+
+    @async_to_deferred
+    async def settled(self) -> None:
+        """All builds that have begun are written, and have a URL."""
+        await self._records.flush()
+
+
+class AttributeBuild:
+    """One of them."""
+
+    def __init__(
+        self, builds: AttributeBuilds, job: Job, attribute: str, begun: Callable[[Record], None]
+    ) -> None:
+        self._builds = builds
+        self._job = job
+        self._attribute = attribute
+        self._begun = begun
+        self._record: Record | None = None
+        self._reader = OutcomeReader()
+        self.command = SlotCommand(builds._master, builds._project.build_builder, builds._machine)
+
+    async def run(self) -> Verdict:
+        """Builds; the record has ended afterwards, whatever happens."""
+        verdict = Verdict(BuildResult.Transient, "its command could not be run")
+        try:
+            verdict = await self._run()
+        finally:
+            if self._record is not None:
+                properties: dict[str, Property] = {
+                    name: (value, STEP) for name, value in verdict.properties.items()
+                }
+                text = verdict.message or "build successful"
+                self._record.finish(RESULTS[verdict.result], text, properties)
+        return verdict
+
+    async def _run(self) -> Verdict:
+        for _ in range(ATTEMPTS):
+            try:
+                remote = await self.command.run(self._builds._step, self._start)
+            except StoppedError:
+                return Verdict(BuildResult.Cancelled)
+            except WorkerLostError:
+                assert self._record is not None
+                self._record.log("h", "The connection to the worker was lost.")
+                continue
+            assert self._record is not None
+            if remote.headers():
+                self._record.log("h", remote.headers())
+            return Verdict.of(self._reader, remote)
+        return Verdict(BuildResult.Transient, f"the worker was lost {ATTEMPTS} times")
+
+    def _start(self, worker: Worker) -> AgentCommand:
+        builds, job = self._builds, self._job
+        if self._record is None:
+            self._record = self._begin(worker)
+            self._record.on_stop = self.command.stop
+            self._begun(self._record)
+        self._reader = OutcomeReader()
+        build = Buildable(job.drv_path, job.attr, builds._build.getProperty("branch"))
+        log = cast(StreamLog, Transcript(self._record))
+        return agent_command(builds._plan, builds._project, build, self._reader, log)
+
+    def _begin(self, worker: Worker) -> Record:
+        builds = self._builds
+        rows = builds._plan.build_properties(builds._project.name, self._attribute, self._job)
+        rows["nix_machine"] = builds._machine
+        properties = properties_of(rows)
+        rebuild = Rebuild(builds._builders.build, properties)
+        name = rows["virtual_builder_name"]
+        where: dict[str, Property] = {"workername": (worker.name, "Worker")}
+        return builds._records.begin(
+            builds._origin, worker.workerid, name, properties | where, rebuild, STEP
+        )
+
+
+def properties_of(rows: dict[str, str]) -> dict[str, Property]:
+    """Properties as records have them."""
+    return {name: (value, SOURCE) for name, value in rows.items()}
+
+
+async def origin(step: BuildStep, project: Project) -> Origin:
+    """What the builds of the evaluation that is done by ``step`` have in common."""
+    build, master = step.build, step.master
+    assert build is not None and build.buildid is not None
+    assert master is not None and master.masterid is not None
+    revision = build.getProperty("got_revision")
+    stamps = []
+    for stamp in build.getAllSourceStamps():
+        # The sources of the evaluation, at the revision that was checked out.
+        stamps.append(
+            await master.db.sourcestamps.findSourceStampId(
+                branch=stamp.branch,
+                revision=revision or stamp.revision,
+                repository=stamp.repository,
+                project=stamp.project,
+                codebase=stamp.codebase,
+            )
+        )
+    properties: dict[str, Property] = {
+        name: (value, source)
+        for name, value, source in build.getProperties().asList()
+        if name in INHERITED or source == "Change"
+    }
+    if revision:
+        properties["revision"] = (revision, "Build")
+    return Origin(
+        parent_build=build.buildid,
+        project=await build.builder.find_project_id(project.buildbot_name),
+        sourcestamps=tuple(stamps),
+        master=master.masterid,
+        properties=properties,
+    )
