@@ -149,7 +149,11 @@ impl<'a> Build<'a> {
         let Some(paths) = paths.filter(|paths| !paths.is_empty()) else {
             return false;
         };
-        store::invalid(&paths).is_some_and(|invalid| invalid.is_empty())
+        // What is not there is not valid, which costs no process to find out.
+        paths
+            .iter()
+            .all(|path| Path::new(path).symlink_metadata().is_ok())
+            && store::invalid(&paths).is_some_and(|invalid| invalid.is_empty())
     }
 
     /// Makes the gc root of outputs that are there. Returns whether they still are.
