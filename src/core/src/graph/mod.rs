@@ -4,12 +4,16 @@
 //! one, starting one and finishing one each cost the edges they touch. A derivation is one node,
 //! under however many attributes it is wanted.
 
+mod order;
+#[cfg(test)]
+mod order_tests;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 
 use crate::nix::DrvPath;
+use order::Order;
 
 /// A node of one [`Graph`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,7 +22,7 @@ pub struct NodeId(usize);
 /// How building one derivation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// Its outputs are there.
+    /// Its outputs are there, whatever else was warned of.
     Succeeded,
     /// It was tried and did not work.
     Failed,
@@ -72,6 +76,8 @@ struct Node {
     blockers: usize,
     /// Nodes that wait for this one.
     dependents: Vec<NodeId>,
+    /// How many wait for this one, one for the other; see [`order`].
+    chain: usize,
 }
 
 /// Derivations, what they need of each other, and how far they are.
@@ -79,10 +85,14 @@ struct Node {
 pub struct Graph {
     nodes: Vec<Node>,
     by_drv: HashMap<DrvPath, NodeId>,
-    /// Nodes in the order in which they became ready; entries that are no longer ready are
-    /// passed over.
-    ready: VecDeque<NodeId>,
+    order: Order,
     counts: Counts,
+    /// Nodes that are [`State::Ready`].
+    ready: usize,
+    /// Nodes below this one are neither waiting nor ready, and never will be.
+    cancelled_below: usize,
+    /// Nodes and edges that were looked at, ever.
+    work: usize,
 }
 
 impl Graph {
@@ -107,8 +117,17 @@ impl Graph {
             state: State::Ready,
             blockers: 0,
             dependents: Vec::new(),
+            chain: 0,
         });
         self.counts.waiting += 1;
+        self.ready += 1;
+        self.changed(1);
+        for dependent in self.known(needed_by) {
+            // One that was started before builds this node's derivation itself, inside Nix.
+            if matches!(self.state(dependent), State::Waiting | State::Ready) {
+                self.link(dependent, id);
+            }
+        }
         let mut doom = None;
         for needed in self.known(needs) {
             match self.state(needed) {
@@ -119,40 +138,31 @@ impl Graph {
                 }
             }
         }
-        for dependent in self.known(needed_by) {
-            // One that was started before builds this node's derivation itself, inside Nix.
-            if matches!(self.state(dependent), State::Waiting | State::Ready) {
-                self.link(dependent, id);
-            }
-        }
         if let Some(doom) = doom {
             self.set_state(id, doom);
             return (id, self.spread_from(id));
         }
-        if self.state(id) == State::Ready {
-            self.ready.push_back(id);
-        }
+        self.enqueue(id);
         (id, Vec::new())
     }
 
-    /// Hands out up to `limit` ready nodes, first ready first; they are running from now on.
+    /// Hands out up to `limit` ready nodes, those first that most others wait for in a chain; they
+    /// are running from now on.
     pub fn take_ready(&mut self, limit: usize) -> Vec<NodeId> {
         let mut taken = Vec::new();
         while taken.len() < limit {
-            let Some(id) = self.ready.pop_front() else {
+            let Some(id) = self.next_ready() else {
                 break;
             };
-            if self.state(id) == State::Ready {
-                self.set_state(id, State::Running);
-                taken.push(id);
-            }
+            self.set_state(id, State::Running);
+            taken.push(id);
         }
         taken
     }
 
     /// Whether [`Graph::take_ready`] would return something.
     pub fn has_ready(&self) -> bool {
-        self.ready.iter().any(|id| self.state(*id) == State::Ready)
+        self.ready > 0
     }
 
     /// Records how a node ended, whether it was handed out or needed no build at all. A second
@@ -184,14 +194,16 @@ impl Graph {
 
     /// Cancels everything that was not started. Returns those nodes.
     pub fn cancel_waiting(&mut self) -> Vec<NodeId> {
-        let waiting: Vec<NodeId> = (0..self.nodes.len())
+        let waiting: Vec<NodeId> = (self.cancelled_below..self.nodes.len())
             .map(NodeId)
             .filter(|id| matches!(self.state(*id), State::Waiting | State::Ready))
             .collect();
+        self.work += self.nodes.len() - self.cancelled_below;
         for id in &waiting {
             self.set_state(*id, State::Cancelled);
         }
-        self.ready.clear();
+        // A run that was cancelled cancels each job that still arrives.
+        self.cancelled_below = self.nodes.len();
         waiting
     }
 
@@ -205,6 +217,11 @@ impl Graph {
         self.nodes
             .get(id.0)
             .map_or(State::Cancelled, |node| node.state)
+    }
+
+    /// Nodes and edges that were looked at since the beginning: what the graph has cost.
+    pub fn work(&self) -> usize {
+        self.work
     }
 
     /// How much is left to do.
@@ -236,6 +253,8 @@ impl Graph {
             node.blockers += 1;
         }
         self.set_state(dependent, State::Waiting);
+        self.changed(1);
+        self.lengthen(needed, dependent);
     }
 
     /// The state of what needs `failed`, a node that did not succeed.
@@ -259,6 +278,12 @@ impl Graph {
                 .map(|node| std::mem::take(&mut node.dependents))
                 .unwrap_or_default();
             let succeeded = self.state(id) == State::Finished(Verdict::Succeeded);
+            if succeeded {
+                self.work += dependents.len();
+            } else {
+                // Nothing below has these above it any more.
+                self.changed(dependents.len() + 1);
+            }
             for dependent in dependents {
                 if self.state(dependent) != State::Waiting {
                     continue;
@@ -269,7 +294,7 @@ impl Graph {
                     ended.push(dependent);
                 } else if self.unblock(dependent) {
                     self.set_state(dependent, State::Ready);
-                    self.ready.push_back(dependent);
+                    self.enqueue(dependent);
                 }
             }
         }
@@ -299,6 +324,8 @@ impl Graph {
             State::Running => self.counts.running += 1,
             _ => {}
         }
+        self.ready += usize::from(state == State::Ready);
+        self.ready -= usize::from(node.state == State::Ready);
         node.state = state;
     }
 }

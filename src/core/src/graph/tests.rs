@@ -4,18 +4,18 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn drv(number: usize) -> DrvPath {
+pub(super) fn drv(number: usize) -> DrvPath {
     format!("/nix/store/{number:032}-job{number}.drv")
         .parse()
         .unwrap()
 }
 
-fn drvs(numbers: &[usize]) -> Vec<DrvPath> {
+pub(super) fn drvs(numbers: &[usize]) -> Vec<DrvPath> {
     numbers.iter().copied().map(drv).collect()
 }
 
 /// Adds derivation `number`; asserts that nothing ended by that.
-fn add(graph: &mut Graph, number: usize, needs: &[usize]) -> NodeId {
+pub(super) fn add(graph: &mut Graph, number: usize, needs: &[usize]) -> NodeId {
     let (id, ended) = graph.add(&drv(number), &drvs(needs), &[]);
     assert_eq!(ended, []);
     id
@@ -108,7 +108,7 @@ fn a_circle_is_noticed() {
 }
 
 /// A random acyclic graph: node n needs some nodes with smaller numbers.
-fn dags() -> impl Strategy<Value = Vec<Vec<usize>>> {
+pub(super) fn dags() -> impl Strategy<Value = Vec<Vec<usize>>> {
     prop::collection::vec(
         prop::collection::vec(any::<prop::sample::Index>(), 0..4),
         1..40,
@@ -129,8 +129,8 @@ fn dags() -> impl Strategy<Value = Vec<Vec<usize>>> {
 }
 
 proptest! {
-    /// Any graph, any order of arrival, any verdicts, starts and ends mixed with arrivals: every
-    /// node ends in exactly one state, nothing is handed out twice, nothing before what was known
+    /// Any graph, any order of arrival, any verdicts, starts and ends mixed with arrivals, cancelled
+    /// or not: every node ends in exactly one state, nothing is handed out twice, nothing before what was known
     /// to be needed, and nothing that needs a failure known before it started.
     #[test]
     fn every_run_comes_to_one_end(
@@ -138,6 +138,7 @@ proptest! {
         order in any::<u64>(),
         verdicts in prop::collection::vec(0_u8..10, 40),
         pace in 1_usize..6,
+        cancelled_at in prop::option::of(0_usize..40),
     ) {
         let arrival = shuffled(needs.len(), order);
         let mut graph = Graph::default();
@@ -159,7 +160,9 @@ proptest! {
                 let (id, done) = graph.add(&drv(number), &drvs(&before), &drvs(&after));
                 number_of.insert(id, number);
                 ids.insert(number, id);
-                for node in done {
+                let cancelled = cancelled_at.is_some_and(|at| ids.len() > at);
+                let stopped = if cancelled { graph.cancel_waiting() } else { Vec::new() };
+                for node in done.into_iter().chain(stopped) {
                     prop_assert!(ended.insert(node), "ended twice");
                 }
             }
@@ -189,13 +192,19 @@ proptest! {
             }
         }
         prop_assert_eq!(ended.len(), needs.len());
+        for id in ended {
+            if let State::DependencyFailed { cause } = graph.state(id) {
+                prop_assert_eq!(graph.state(cause), State::Finished(Verdict::Failed));
+                prop_assert!(handed_out.contains(&cause) && !handed_out.contains(&id));
+            }
+        }
         prop_assert_eq!(graph.counts(), Counts::default());
         prop_assert!(!graph.is_stuck());
     }
 }
 
 /// The numbers below `length`, in an order that `seed` decides.
-fn shuffled(length: usize, mut seed: u64) -> Vec<usize> {
+pub(super) fn shuffled(length: usize, mut seed: u64) -> Vec<usize> {
     let mut numbers: Vec<usize> = (0..length).collect();
     for index in (1..length).rev() {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);

@@ -142,6 +142,7 @@ impl Run {
             });
         }
         self.evaluated = true;
+        self.graph.measure();
         self.end_circles();
         complete
     }

@@ -80,7 +80,7 @@ fn a_mixed_run_is_summed_up_failures_first() {
         }),
         done(),
     ]);
-    assert_eq!(run.take_ready(9), [0, 1]);
+    assert_eq!(run.take_ready(9), [1, 0], "c waits for b");
     run.set_url(0, "http://ci/#/builders/7/builds/1");
     run.finish(0, BuildResult::Succeeded, None, None);
     run.finish(
