@@ -2,7 +2,8 @@
 
 Unless an entry says "blocks", a call takes microseconds, does no I/O and may be made on the
 reactor thread. Every call may raise ``InternalError`` (a defect of ours). Records are frozen; the
-handles ``Plan``, ``Run``, ``CheckoutReader`` and ``OutcomeReader`` may be used from any thread.
+handles ``Plan``, ``Run``, ``Turns``, ``CheckoutReader`` and ``OutcomeReader`` may be used from any
+thread.
 """
 
 from typing import final
@@ -21,10 +22,12 @@ __all__ = [
     "OutcomeReader",
     "Plan",
     "Poller",
+    "Priority",
     "Project",
     "Run",
     "Scheduler",
     "SchedulerKind",
+    "Turns",
     "Unbuilt",
     "Worker",
     "load_plan",
@@ -87,6 +90,8 @@ class Plan:
         """
     def branch_decision(self, project: str, branch: str) -> BranchDecision:
         """What happens with a branch of a project."""
+    def priority(self, project: str, properties: dict[str, str]) -> Priority:
+        """How urgent the builds are of an evaluation with these properties."""
     def checkout_command(
         self, project: str, properties: dict[str, str], credentials: str | None
     ) -> list[str]:
@@ -275,6 +280,32 @@ class Job:
     drv_path: str
     #: Of its run, for ``Run.finish`` and ``Run.set_url``.
     index: int
+
+@final
+class Priority:
+    """How urgent builds are, the least urgent first."""
+
+    Branch: Priority
+    PullRequest: Priority
+    MergeQueue: Priority
+    ByHand: Priority
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self, /) -> int: ...
+    def __int__(self, /) -> int: ...
+
+@final
+class Turns:
+    """The queue for the slots of a machine: numbers of sources of builds."""
+
+    def __new__(cls) -> Turns: ...
+    def add(self, source: int, priority: Priority, project: str) -> None:
+        """The source may have a build; one that waits already keeps its place."""
+    def remove(self, source: int) -> None: ...
+    def take(self) -> int | None:
+        """Takes out the source whose turn it is."""
+    def given(self) -> None:
+        """What was taken out got a slot."""
 
 @final
 class Finding:

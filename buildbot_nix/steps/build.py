@@ -47,7 +47,7 @@ class BuildAttribute(BuildStep):
             return EXCEPTION
         machine = self.getProperty("nix_machine")
         feed = Machines.find(self.master, machine).feed
-        place = self._place = feed.enter()
+        place = self._place = feed.enter(self._project.name)
         self._command = SlotCommand(self.master, self._project.build_builder, machine)
         try:
             await place

@@ -56,7 +56,9 @@ class EvaluateFlake(WithCredentials):
 
     async def _evaluate(self, feed: Feed) -> int:
         assert self.build is not None and self.master is not None
-        driver = RunDriver(await AttributeBuilds.of(self, self._plan, self._project), feed)
+        priority = self._plan.priority(self._project.name, text_properties(self.build))
+        builds = await AttributeBuilds.of(self, self._plan, self._project)
+        driver = RunDriver(builds, feed, self._project.name, priority)
         driver.attach(self.build)
         driver.on_progress = self.updateSummary
         self._driver = driver

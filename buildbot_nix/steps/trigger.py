@@ -12,7 +12,7 @@ from twisted.internet import defer
 from twisted.python import log
 from twisted.python.failure import Failure
 
-from buildbot_nix._native import BuildResult, Finding, Job, Plan, Run
+from buildbot_nix._native import BuildResult, Finding, Job, Plan, Priority, Run
 from buildbot_nix.agent import run_quietly
 from buildbot_nix.builds import AttributeBuilds, Verdict
 from buildbot_nix.errors import BuildbotNixError
@@ -38,8 +38,12 @@ RESULTS = {
 class RunDriver:
     """Starts the builds that a :class:`Run` says are ready and tells it how they ended."""
 
-    def __init__(self, builds: AttributeBuilds, feed: Feed) -> None:
+    def __init__(
+        self, builds: AttributeBuilds, feed: Feed, project: str, priority: Priority
+    ) -> None:
         self.run = Run()
+        self.project = project
+        self.priority = priority
         #: Fires once the evaluation and every build has ended.
         self.finished: defer.Deferred[None] = defer.Deferred()
         self._failures: list[tuple[str, Record]] = []

@@ -1,17 +1,21 @@
-"""A machine builds as much as it has slots, one build of each run in turn."""
+"""A machine builds as much as it has slots, the most urgent first, projects in turn."""
 
 from __future__ import annotations
 
 from twisted.internet.defer import CancelledError
 
+from buildbot_nix._native import Priority
 from buildbot_nix.feed import Feed
 
 
 class FakeRun:
     """A run with ``jobs`` ready builds; notes its starts in ``journal``."""
 
-    def __init__(self, name: str, jobs: int, journal: list[str]) -> None:
-        self.name = name
+    def __init__(
+        self, name: str, jobs: int, journal: list[str], priority: Priority = Priority.Branch
+    ) -> None:
+        self.name = self.project = name
+        self.priority = priority
         self.jobs = jobs
         self.journal = journal
 
@@ -82,8 +86,8 @@ def test_who_asks_by_hand_is_next() -> None:
     feed = Feed(slots=1)
     run = FakeRun("a", 10, journal)
     feed.offer(run)
-    place = feed.enter()
-    gone = feed.enter()
+    place = feed.enter("p")
+    gone = feed.enter("p")
     gone.addErrback(lambda failure: failure.trap(CancelledError))
     gone.cancel()
     assert not place.called
@@ -91,3 +95,29 @@ def test_who_asks_by_hand_is_next() -> None:
     assert (place.called, journal) == (True, ["a"])
     feed.release(place)
     assert journal == ["a", "a"]
+
+
+def test_the_urgent_are_first_but_not_always() -> None:
+    journal: list[str] = []
+    feed = Feed(slots=0)
+    feed.offer(FakeRun("push", 100, journal))
+    feed.offer(FakeRun("pull", 100, journal, Priority.PullRequest))
+    feed.offer(FakeRun("queue", 3, journal, Priority.MergeQueue))
+    feed.set_slots(8)
+    assert journal == ["queue"] * 3 + ["push"] + ["pull"] * 3 + ["push"]
+
+
+def test_a_build_that_ends_at_once_leaves_its_slot() -> None:
+    journal: list[str] = []
+    feed = Feed(slots=1)
+
+    class Instant(FakeRun):
+        def start_one(self) -> bool:
+            started = super().start_one()
+            if started:
+                feed.release(self)
+            return started
+
+    feed.offer(Instant("a", 3, journal))
+    feed.offer(FakeRun("b", 3, journal))
+    assert journal == ["a"] * 3 + ["b"]

@@ -7,6 +7,7 @@
 //! | checkout | [`checkout`] | repository, revision → clean working tree |
 //! | eval | [`eval`] | checkout → evaluator processes → machine lines |
 //! | jobs, graph | [`run`], [`graph`] | machine lines → jobs → what may be built now |
+//! | graph | [`feed`] | runs that have builds → whose is next on the machine |
 //! | build | [`build`] | one job → realise, gc root → outcome |
 //! | report | [`report`] | outcomes → summary, failures first |
 //!
@@ -20,6 +21,7 @@ pub mod config;
 pub mod daemon;
 pub mod error;
 pub mod eval;
+pub mod feed;
 #[cfg(test)]
 mod fuzz_corpus;
 pub mod graph;

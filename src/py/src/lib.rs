@@ -9,6 +9,7 @@ mod build;
 mod checkout;
 mod cli;
 mod errors;
+mod feed;
 mod plan;
 mod reader;
 mod rows;
@@ -23,6 +24,8 @@ mod _native {
     use crate::checkout::CheckoutReader;
     #[pymodule_export]
     use crate::cli::run_command_line;
+    #[pymodule_export]
+    use crate::feed::{Priority, Turns};
     #[pymodule_export]
     use crate::plan::{Evaluation, Plan, load_plan};
     #[pymodule_export]

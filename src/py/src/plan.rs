@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use buildbot_nix_core::agent;
 use buildbot_nix_core::error::Error;
+use buildbot_nix_core::feed;
 use buildbot_nix_core::nix::DrvPath;
 use buildbot_nix_core::plan::{
     self, LoadedPlan, MasterPlan, ProjectPlan, SecretFiles, ServicePlan,
@@ -12,6 +13,7 @@ use buildbot_nix_core::plan::{
 use pyo3::prelude::*;
 
 use crate::boundary;
+use crate::feed::Priority;
 use crate::rows::{BranchDecision, Builder, CancelFilter, Poller, Project, Scheduler, Worker};
 use crate::run::{Job, Unbuilt};
 
@@ -203,6 +205,22 @@ impl Plan {
         boundary::call(python, || {
             let policy = self.plan().branch_policy(self.project(project)?);
             Ok::<_, Error>(policy.decide(branch).into())
+        })
+    }
+
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "PyO3 makes a map of its own from a dict"
+    )]
+    fn priority(
+        &self,
+        python: Python<'_>,
+        project: &str,
+        properties: BTreeMap<String, String>,
+    ) -> PyResult<Priority> {
+        boundary::call(python, || {
+            let priority = feed::Priority::of_run(self.plan(), self.project(project)?, &properties);
+            Ok::<_, Error>(priority.into())
         })
     }
 

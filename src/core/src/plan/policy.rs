@@ -40,6 +40,17 @@ impl<'plan> BranchPolicy<'plan> {
         }
     }
 
+    /// Whether merges wait for what becomes of `branch`. One that a rule lists is only if nobody
+    /// but a merge queue would call it so: `staging` may as well be where people push.
+    pub fn is_merge_queue(&self, branch: &str) -> bool {
+        let decision = self.decide(branch);
+        let branch = branch.strip_prefix("refs/heads/").unwrap_or(branch);
+        let mut folders = MERGE_QUEUE_PREFIXES
+            .iter()
+            .filter(|prefix| prefix.ends_with('/'));
+        decision.merge_queue || folders.any(|prefix| branch.starts_with(prefix))
+    }
+
     /// Decides about `branch`, given as `main` or `refs/heads/main`.
     ///
     /// All rules that match count together, and the default branch counts as if every rule did.
