@@ -101,6 +101,23 @@ class Bench:
             assert build.result == "success", build.texts()
             yield measurement
 
+    def alone(self, checks: int, shape: Shape) -> float:
+        """Seconds that Nix takes to evaluate and build as many checks itself, in as many jobs as
+        the worker has slots."""
+        text = flake(checks, shape, [SYSTEM], f"{RUN}-alone-{self.buildbot}-{shape}-{checks}")
+        folder = self.instance.folder / f"alone-{shape}-{checks}"
+        folder.mkdir()
+        (folder / "flake.nix").write_text(text)
+        checks_of = f'builtins.attrValues (builtins.getFlake "path:{folder}").checks.{SYSTEM}'
+        begun = time.monotonic()
+        built = self.instance.run(
+            *("nix-build", "--no-out-link", "--max-jobs", "2", "-E", checks_of),
+            *("--option", "extra-experimental-features", "flakes", "--impure"),
+            seconds=PATIENCE,
+        )
+        assert built.returncode == 0, built.stderr
+        return time.monotonic() - begun
+
     def bare(self, count: int) -> Measurement:
         """As many builds that do nothing, triggered by one step."""
         before = self._start()
@@ -176,12 +193,13 @@ def main() -> None:
         arguments.patches
     ]:
         assert (BUILD / buildbot).is_dir(), f"no {BUILD / buildbot}: run `make setup`"
-        for measurement in runs(arguments, buildbot):
-            print(measurement.row(), flush=True)
+        for line in runs(arguments, buildbot):
+            print(line, flush=True)
 
 
-def runs(arguments: argparse.Namespace, buildbot: str) -> Iterator[Measurement]:
-    """All measurements on one instance, with one Buildbot."""
+def runs(arguments: argparse.Namespace, buildbot: str) -> Iterator[str]:
+    """Rows of all measurements on one instance, with one Buildbot; then how they compare with Nix
+    alone."""
     bare_sizes = arguments.sizes if arguments.bare is None else arguments.bare
     with contextlib.ExitStack() as stack:
         instance = Instance(f"bench-{buildbot}")
@@ -192,10 +210,17 @@ def runs(arguments: argparse.Namespace, buildbot: str) -> Iterator[Measurement]:
         stack.enter_context(instance)
         instance.start()
         instance.start_worker()
+        ratios = []
         for size in arguments.sizes:
-            yield from bench.flakes(size, arguments.shape)
+            alone = bench.alone(size, arguments.shape)
+            new, again = bench.flakes(size, arguments.shape)
+            yield new.row()
+            yield again.row()
+            ratio = new.all_finished / alone
+            ratios.append(f"{size} checks take {ratio:.2f} times one `nix-build` ({alone:.1f} s)")
         for size in bare_sizes:
-            yield bench.bare(size)
+            yield bench.bare(size).row()
+        yield f"\nBuildbot {buildbot}: {'; '.join(ratios)}.\n"
 
 
 if __name__ == "__main__":
