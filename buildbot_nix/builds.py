@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, cast
 
 from buildbot.process.buildstep import BuildStep
@@ -191,6 +191,30 @@ class AttributeBuilds:
         record.finish(FAILURE, unbuilt.text)
         return record
 
+    def begin(self, job: Job, attribute: str, worker: Worker | None) -> Record:
+        """The record of ``job``, whose build begins now; without a worker, others build it."""
+        rows = self._plan.build_properties(self._project.name, attribute, job)
+        rows["nix_machine"] = self._machine
+        properties = properties_of(rows)
+        rebuild = Rebuild(self._builders.build, dict(properties))
+        if worker is not None:
+            properties["workername"] = (worker.name, "Worker")
+        workerid = None if worker is None else worker.workerid
+        name = rows["virtual_builder_name"]
+        return self._records.begin(self._origin, workerid, name, properties, rebuild, STEP)
+
+    async def take_over(self, job: Job, attribute: str, failed: FailedBuild) -> FailedBuild:
+        """The record of a build that another run did while this one waited for it."""
+        await failed.builds.settled()
+        url = failed.builds.url(failed.record)
+        message = f"{failed.verdict.message or 'failed'} (built for another evaluation: {url})"
+        verdict = replace(failed.verdict, message=message)
+        record = self.begin(job, attribute, None)
+        record.log("h", f"Another evaluation built the same derivation at that time: {url}")
+        record.log("o", failed.verdict.message or "failed")
+        end_record(record, verdict)
+        return FailedBuild(verdict, self, record)
+
     def stop(self, reason: str) -> None:
         """Ends all builds."""
         for command in list(self._commands):
@@ -223,11 +247,7 @@ class AttributeBuild:
             verdict = await self._run()
         finally:
             if self._record is not None:
-                properties: dict[str, Property] = {
-                    name: (value, STEP) for name, value in verdict.properties.items()
-                }
-                text = verdict.message or "build successful"
-                self._record.finish(RESULTS[verdict.result], text, properties)
+                end_record(self._record, verdict)
         return verdict
 
     async def _run(self) -> Verdict:
@@ -249,7 +269,7 @@ class AttributeBuild:
     def _start(self, worker: Worker) -> AgentCommand:
         builds, job = self._builds, self._job
         if self._record is None:
-            self._record = self._begin(worker)
+            self._record = builds.begin(job, self._attribute, worker)
             self._record.on_stop = self.command.stop
             self._begun(self._record)
         self._reader = OutcomeReader()
@@ -257,17 +277,23 @@ class AttributeBuild:
         log = cast(StreamLog, Transcript(self._record))
         return agent_command(builds._plan, builds._project, build, self._reader, log)
 
-    def _begin(self, worker: Worker) -> Record:
-        builds = self._builds
-        rows = builds._plan.build_properties(builds._project.name, self._attribute, self._job)
-        rows["nix_machine"] = builds._machine
-        properties = properties_of(rows)
-        rebuild = Rebuild(builds._builders.build, properties)
-        name = rows["virtual_builder_name"]
-        where: dict[str, Property] = {"workername": (worker.name, "Worker")}
-        return builds._records.begin(
-            builds._origin, worker.workerid, name, properties | where, rebuild, STEP
-        )
+
+@dataclass(frozen=True, slots=True)
+class FailedBuild:
+    """A build that was tried and did not work, of whichever run."""
+
+    verdict: Verdict
+    builds: AttributeBuilds
+    record: Record
+
+
+def end_record(record: Record, verdict: Verdict) -> None:
+    """The build ended like that."""
+    properties: dict[str, Property] = {
+        name: (value, STEP) for name, value in verdict.properties.items()
+    }
+    text = verdict.message or "build successful"
+    record.finish(RESULTS[verdict.result], text, properties)
 
 
 def properties_of(rows: dict[str, str]) -> dict[str, Property]:

@@ -1,8 +1,8 @@
-"""What the workers of one machine share: its build slots and its memory for evaluations."""
+"""What the workers of one machine share: its build slots, its store, its memory for evaluations."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from buildbot.master import BuildMaster
 from buildbot.process.workerforbuilder import WorkerForBuilder
@@ -11,6 +11,10 @@ from buildbot.util.twisted import async_to_deferred
 
 from buildbot_nix.admission import Admission
 from buildbot_nix.feed import Feed
+from buildbot_nix.flights import Flights
+
+if TYPE_CHECKING:
+    from buildbot_nix.builds import FailedBuild
 
 
 class Machine:
@@ -18,6 +22,7 @@ class Machine:
 
     def __init__(self) -> None:
         self.feed = Feed(1)
+        self.flights: Flights[FailedBuild] = Flights()
         self.admission = Admission(1)
         #: Pairs of builder and worker that run a build.
         self.busy: set[WorkerForBuilder] = set()

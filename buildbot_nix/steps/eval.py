@@ -12,9 +12,8 @@ from buildbot_nix._native import Evaluation, Plan, Project
 from buildbot_nix.admission import Place
 from buildbot_nix.agent import run_agent, text_properties
 from buildbot_nix.builds import FORCE_PROPERTY, AttributeBuilds
-from buildbot_nix.feed import Feed
 from buildbot_nix.history import History
-from buildbot_nix.machines import Machines
+from buildbot_nix.machines import Machine, Machines
 from buildbot_nix.steps.credentials import WithCredentials
 from buildbot_nix.steps.trigger import RunDriver
 
@@ -50,15 +49,15 @@ class EvaluateFlake(WithCredentials):
         except defer.CancelledError:
             return CANCELLED
         try:
-            return await self._evaluate(machine.feed)
+            return await self._evaluate(machine)
         finally:
             machine.admission.leave()
 
-    async def _evaluate(self, feed: Feed) -> int:
+    async def _evaluate(self, machine: Machine) -> int:
         assert self.build is not None and self.master is not None
         priority = self._plan.priority(self._project.name, text_properties(self.build))
         builds = await AttributeBuilds.of(self, self._plan, self._project)
-        driver = RunDriver(builds, feed, self._project.name, priority)
+        driver = RunDriver(builds, machine, self._project.name, priority)
         driver.attach(self.build)
         driver.on_progress = self.updateSummary
         self._driver = driver

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 
 from buildbot.process.build import Build
@@ -14,9 +15,9 @@ from twisted.python.failure import Failure
 
 from buildbot_nix._native import BuildResult, Finding, Job, Plan, Priority, Run
 from buildbot_nix.agent import run_quietly
-from buildbot_nix.builds import AttributeBuilds, Verdict
+from buildbot_nix.builds import AttributeBuilds, FailedBuild, Verdict
 from buildbot_nix.errors import BuildbotNixError
-from buildbot_nix.feed import Feed
+from buildbot_nix.machines import Machine
 from buildbot_nix.records import Record
 
 #: Seconds that the end of a run may take on the worker.
@@ -39,7 +40,7 @@ class RunDriver:
     """Starts the builds that a :class:`Run` says are ready and tells it how they ended."""
 
     def __init__(
-        self, builds: AttributeBuilds, feed: Feed, project: str, priority: Priority
+        self, builds: AttributeBuilds, machine: Machine, project: str, priority: Priority
     ) -> None:
         self.run = Run()
         self.project = project
@@ -48,7 +49,12 @@ class RunDriver:
         self.finished: defer.Deferred[None] = defer.Deferred()
         self._failures: list[tuple[str, Record]] = []
         self._builds = builds
-        self._feed = feed
+        self._feed = machine.feed
+        self._flights = machine.flights
+        #: Ends of others' builds that are waited for.
+        self._landings: set[defer.Deferred[FailedBuild | None]] = set()
+        #: Jobs that waited and are to be built all the same. Instantly, if the other succeeded.
+        self._landed: deque[Job] = deque()
         #: Called whenever the run's summary may have changed.
         self.on_progress: Callable[[], object] = lambda: None
         #: Set if the agent's output ended in the middle of a line.
@@ -87,17 +93,58 @@ class RunDriver:
         self._cancelled = True
         self.run.cancel()
         self._builds.stop(reason)
+        while self._landed:
+            self._finish(self._landed.popleft(), Verdict(BuildResult.Cancelled))
+        for landing in list(self._landings):
+            landing.cancel()
         self._check_finished()
 
     def start_one(self) -> bool:
         """Starts a ready build, see :class:`buildbot_nix.feed.Source`."""
-        jobs = self.run.take_ready(1)
-        for job in jobs:
-            self._build(job).addErrback(lambda failure: log.err(failure, "while building"))
-        return bool(jobs)
+        while (job := self._next_job()) is not None:
+            if job.drv_path not in self._flights:
+                self._build(job).addErrback(lambda failure: log.err(failure, "while building"))
+                return True
+            # No slot for what another run builds.
+            self._wait(job).addErrback(lambda failure: log.err(failure, "while waiting"))
+        return False
+
+    def _next_job(self) -> Job | None:
+        if self._landed:
+            return self._landed.popleft()
+        return next(iter(self.run.take_ready(1)), None)
+
+    @async_to_deferred
+    async def _wait(self, job: Job) -> None:
+        landing = self._flights.wait(job.drv_path)
+        self._landings.add(landing)
+        try:
+            failed = await landing
+        except defer.CancelledError:
+            self._finish(job, Verdict(BuildResult.Cancelled))
+            self._check_finished()
+            return
+        finally:
+            self._landings.discard(landing)
+        if failed is None:
+            self._landed.append(job)
+            self._feed.offer(self)
+            return
+        verdict = failed.verdict
+        try:
+            own = await self._builds.take_over(job, self.run.attribute or "", failed)
+            verdict = own.verdict
+            self._show(job.index, own.record)
+            self._note_failure(job, own)
+        finally:
+            self._finish(job, verdict)
+            self._feed.offer(self)
+            self._check_finished()
 
     @async_to_deferred
     async def _build(self, job: Job) -> None:
+        self._flights.begin(job.drv_path)
+        failed: FailedBuild | None = None
         verdict = Verdict(BuildResult.Transient, "Buildbot could not start its build")
         begun: list[Record] = []
 
@@ -107,16 +154,26 @@ class RunDriver:
 
         try:
             verdict = await self._builds.run(job, self.run.attribute or "", on_begin)
-            is_its_own = verdict.failed_drv in (None, job.drv_path)
-            failed = verdict.result in (BuildResult.Failed, BuildResult.Transient)
-            if failed and is_its_own and len(self._failures) < LINKS_MAX:
-                self._failures.extend((job.attr, record) for record in begun)
+            if begun and verdict.result in (BuildResult.Failed, BuildResult.Transient):
+                ended = FailedBuild(verdict, self._builds, begun[-1])
+                self._note_failure(job, ended)
+                # Anything else says nothing of the derivation.
+                failed = ended if verdict.result == BuildResult.Failed else None
         finally:
-            self.run.finish(job.index, verdict.result, verdict.message, verdict.failed_drv)
-            self._record_unbuilt()
+            self._flights.end(job.drv_path, failed)
+            self._finish(job, verdict)
             self._feed.release(self)
-            self.on_progress()
             self._check_finished()
+
+    def _note_failure(self, job: Job, failed: FailedBuild) -> None:
+        is_its_own = failed.verdict.failed_drv in (None, job.drv_path)
+        if is_its_own and len(self._failures) < LINKS_MAX:
+            self._failures.append((job.attr, failed.record))
+
+    def _finish(self, job: Job, verdict: Verdict) -> None:
+        self.run.finish(job.index, verdict.result, verdict.message, verdict.failed_drv)
+        self._record_unbuilt()
+        self.on_progress()
 
     def _record_unbuilt(self) -> None:
         """Keeps what has ended without a build in the history of its attributes."""
