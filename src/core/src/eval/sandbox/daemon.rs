@@ -6,6 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::daemon::{Client, DaemonError};
 use crate::error::Error;
 use crate::process::{Child, CommandSpec, Stream, environment};
 
@@ -78,19 +79,30 @@ impl Daemon {
             }
             pause = (pause * 2).min(Duration::from_millis(50));
         }
-        Ok(Self {
-            socket,
-            _child: Some(child),
-        })
+        // It says hello when it has opened the store, and made it if there was none: only what is
+        // there by now can be seen inside.
+        match Client::connect(&socket, LIMIT) {
+            Ok(_) => Ok(Self {
+                socket,
+                _child: Some(child),
+            }),
+            Err(DaemonError::Stopped) => Err(Error::Stopped),
+            Err(error) => Err(Error::Nix {
+                message: format!("cannot open the store with our own Nix daemon: {error}"),
+                hint: None,
+            }),
+        }
     }
 }
 
-/// Whoever connects is trusted with nothing, though it is the same user.
+/// Whoever connects is trusted with nothing, though it is the same user. The daemon has to be told
+/// that the store is its own: where that is not there yet or cannot be written, Nix takes the
+/// socket for another daemon's, and this one would connect to itself again and again.
 fn daemon_environment(
     mut environment: BTreeMap<OsString, OsString>,
     socket: &Path,
 ) -> BTreeMap<OsString, OsString> {
-    environment.remove(&OsString::from("NIX_REMOTE"));
+    environment.insert("NIX_REMOTE".into(), "local".into());
     environment.insert("NIX_DAEMON_SOCKET_PATH".into(), socket.into());
     let config = environment.entry("NIX_CONFIG".into()).or_default();
     config.push("\ntrusted-users =\nallowed-users = *\n");
