@@ -174,6 +174,21 @@ fn one_derivation_is_built_once_for_all_its_attributes() {
 }
 
 #[test]
+fn what_needs_a_build_that_only_warned_is_built() {
+    let mut run = run_of([
+        job("a", "a", CacheStatus::NotBuilt, &[]),
+        job("b", "b", CacheStatus::NotBuilt, &["a"]),
+        done(),
+    ]);
+    assert_eq!(run.take_ready(9), [0]);
+    let warning = Some("it has no gc root".to_owned());
+    run.finish(0, BuildResult::Succeeded, warning, None);
+    assert_eq!(run.take_ready(9), [1]);
+    run.finish(1, BuildResult::Succeeded, None, None);
+    assert_eq!(run.finding(), Finding::Succeeded);
+}
+
+#[test]
 fn cancelling_ends_what_waits_and_what_still_arrives() {
     let mut run = run_of([
         job("a", "a", CacheStatus::NotBuilt, &[]),
