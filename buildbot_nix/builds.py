@@ -184,24 +184,23 @@ class AttributeBuilds:
             force: dict[str, Property] = {FORCE_PROPERTY: (True, SOURCE)}
             rebuild = Rebuild(self._builders.evaluation, force)
         name = rows["virtual_builder_name"]
+        worker = worker_id(self._evaluator())
         record = self._records.begin(
-            self._origin, None, name, properties, rebuild, unbuilt.step, "nix_error"
+            self._origin, worker, name, properties, rebuild, unbuilt.step, "nix_error"
         )
         record.log("o", unbuilt.log)
         record.finish(FAILURE, unbuilt.text)
         return record
 
-    def begin(self, job: Job, attribute: str, worker: Worker | None) -> Record:
-        """The record of ``job``, whose build begins now; without a worker, others build it."""
+    def begin(self, job: Job, attribute: str, worker: Worker) -> Record:
+        """The record of ``job``, whose build begins now on ``worker``."""
         rows = self._plan.build_properties(self._project.name, attribute, job)
         rows["nix_machine"] = self._machine
         properties = properties_of(rows)
         rebuild = Rebuild(self._builders.build, dict(properties))
-        if worker is not None:
-            properties["workername"] = (worker.name, "Worker")
-        workerid = None if worker is None else worker.workerid
+        properties["workername"] = (worker.name, "Worker")
         name = rows["virtual_builder_name"]
-        return self._records.begin(self._origin, workerid, name, properties, rebuild, STEP)
+        return self._records.begin(self._origin, worker_id(worker), name, properties, rebuild, STEP)
 
     async def take_over(self, job: Job, attribute: str, failed: FailedBuild) -> FailedBuild:
         """The record of a build that another run did while this one waited for it."""
@@ -209,11 +208,16 @@ class AttributeBuilds:
         url = failed.builds.url(failed.record)
         message = f"{failed.verdict.message or 'failed'} (built for another evaluation: {url})"
         verdict = replace(failed.verdict, message=message)
-        record = self.begin(job, attribute, None)
+        record = self.begin(job, attribute, self._evaluator())
         record.log("h", f"Another evaluation built the same derivation at that time: {url}")
         record.log("o", failed.verdict.message or "failed")
         end_record(record, verdict)
         return FailedBuild(verdict, self, record)
+
+    def _evaluator(self) -> Worker:
+        """The worker that evaluated. It stands for none: Buildbot's page of a build without a
+        worker stays blank."""
+        return cast(Worker, self._step.worker)
 
     def stop(self, reason: str) -> None:
         """Ends all builds."""
@@ -299,6 +303,12 @@ def end_record(record: Record, verdict: Verdict) -> None:
 def properties_of(rows: dict[str, str]) -> dict[str, Property]:
     """Properties as records have them."""
     return {name: (value, SOURCE) for name, value in rows.items()}
+
+
+def worker_id(worker: Worker) -> int:
+    """What the database calls a worker that is configured."""
+    assert isinstance(worker.workerid, int)
+    return worker.workerid
 
 
 async def origin(step: BuildStep, project: Project) -> Origin:

@@ -67,8 +67,8 @@ class Record:
     """
 
     origin: Origin
-    #: None if no worker had to do with it.
-    worker: int | None
+    #: Pages want one.
+    worker: int
     #: The builder under which people find it: one for each attribute.
     builder_name: str
     #: Its properties, besides those of the origin.

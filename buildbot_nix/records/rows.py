@@ -33,7 +33,7 @@ class Change:
     """What is to be written of one build."""
 
     origin: Origin
-    worker: int | None
+    worker: int
     builder_name: str
     properties: dict[str, Property]
     rebuild: Rebuild

@@ -56,7 +56,7 @@ class Records(BuildbotService):
     def begin(
         self,
         origin: Origin,
-        worker: int | None,
+        worker: int,
         builder_name: str,
         properties: dict[str, Property],
         rebuild: Rebuild,

@@ -97,9 +97,9 @@ class Page:
             seen=self.text,
         )
 
-    def click(self, text: str) -> None:
+    def click(self, text: str, tag: str = "*") -> None:
         """Clicks the first thing with this text."""
-        xpath = f"//*[text()[contains(., {text!r})]]"
+        xpath = f"//{tag}[text()[contains(., {text!r})]]"
         wait_until(f"{text!r} to click", lambda: self.browser.find_elements(By.XPATH, xpath), 30)
         element = self.browser.find_elements(By.XPATH, xpath)[0]
         self.browser.execute_script("arguments[0].click()", element)
@@ -139,9 +139,18 @@ def test_the_evaluation(page: Page, evaluation: Build) -> None:
 
 def test_from_the_summary_to_an_attributes_log(page: Page, evaluation: Build) -> None:
     page.open(evaluation.path)
-    page.click(f"{SYSTEM}.multiplication")
+    page.click(f"{SYSTEM}.multiplication", tag="a")
     page.wait_for(f"checks.{SYSTEM}.multiplication", "Build flake attr", "6 * 7 is not 41")
     page.keep("attribute")
+
+
+def test_an_attribute_without_a_build(page: Page, instance: Instance, evaluation: Build) -> None:
+    children = instance.children(evaluation)
+    page.open(children["unwritten"].path)
+    page.wait_for("Nix evaluation", "failed to evaluate", "nobody has written this check yet")
+    page.keep("unwritten")
+    page.open(children["theorem"].path)
+    page.wait_for("Dependency failed", f"`{SYSTEM}.multiplication` failed")
 
 
 def test_one_attribute_after_the_other(page: Page, instance: Instance, evaluation: Build) -> None:

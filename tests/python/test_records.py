@@ -35,6 +35,7 @@ def connection() -> Iterator[Connection]:
             ),
             (Model.builders, {"id": 1, "name": "p/nix-eval", "name_hash": "e"}),
             (Model.sourcestamps, {**stamp, "codebase": ""}),
+            (Model.workers, {"id": 1, "name": "w", "info": {}, "paused": 0, "graceful": 0}),
         ]
         for table, row in rows:
             connection.execute(table.insert(), row)
@@ -44,7 +45,7 @@ def connection() -> Iterator[Connection]:
 def change(name: str, **more: Any) -> Change:
     known: dict[str, Any] = {
         "origin": ORIGIN,
-        "worker": None,
+        "worker": 1,
         "builder_name": name,
         "properties": {"attr": (name, "nix-eval-nix")},
         "rebuild": Rebuild(1, {"attr": (name, "nix-eval-nix")}),
