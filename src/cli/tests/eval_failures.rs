@@ -2,6 +2,7 @@
 
 mod evaluation;
 
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
 use evaluation::{Checkout, Evaluated};
@@ -125,5 +126,35 @@ fn without_nix_it_is_the_machines_fault() {
 
     let evaluated = checkout.evaluate(&["--engine", "nix-eval-jobs"]);
     assert_eq!(evaluated.code, Some(3), "{evaluated:#?}");
-    assert_eq!(evaluated.fatal().0, "cannot run `nix-eval-jobs --version`");
+    let (message, _) = evaluated.fatal();
+    assert!(
+        message.starts_with("cannot run `nix-eval-jobs`: "),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_nix_eval_jobs_that_does_not_run_is_told() {
+    let bin = tempfile::tempdir().unwrap();
+    let program = bin.path().join("nix-eval-jobs");
+    std::fs::write(
+        &program,
+        "#!/bin/sh\necho 'no such library' >&2\nexit 127\n",
+    )
+    .unwrap();
+    std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+    let mut paths = vec![bin.path().to_owned()];
+    paths.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap()));
+    let checkout = Checkout::of("names");
+    let mut command = checkout.command(&["--engine", "auto"]);
+    command.env("PATH", std::env::join_paths(paths).unwrap());
+    let evaluated = Evaluated::from_output(command.output().unwrap());
+    assert!(evaluated.jobs().count() > 0, "{evaluated:#?}");
+    assert_eq!(
+        evaluated.warnings(),
+        [
+            "nix-eval-jobs does not work here, so Nix itself evaluates: \
+          `nix-eval-jobs --help` ended with exit status 127: no such library"
+        ]
+    );
 }

@@ -44,38 +44,45 @@ pub(super) trait Engine: Sync {
     fn evaluate(&self, budget: &Budget, outlet: &Outlet<'_>) -> Result<(), Error>;
 }
 
-/// The engine for `request`, ready to evaluate `flake`.
+/// The engine for `request`, ready to evaluate `flake`, and what the admin should know of the
+/// choice.
 pub(super) fn choose(
     request: &Request,
     flake: &Flake,
     sandbox: &Sandbox,
     roots: Option<&GcRoots>,
-) -> Result<Box<dyn Engine>, Error> {
+) -> Result<(Box<dyn Engine>, Option<String>), Error> {
     let nix = NixEngine {
         version: sandbox.nix_version()?,
         setup: setup(request, flake, sandbox),
     };
-    let version = match request.engine {
-        EngineChoice::Nix => None,
-        EngineChoice::Auto => tools::eval_jobs_version(sandbox),
-        EngineChoice::NixEvalJobs => {
-            Some(tools::eval_jobs_version(sandbox).ok_or_else(|| Error::Nix {
-                message: "cannot run `nix-eval-jobs --version`".to_owned(),
-                hint: Some("put nix-eval-jobs on PATH, or use the engine `nix`".to_owned()),
-            })?)
-        }
-    };
-    Ok(match version {
-        Some(version) => Box::new(EvalJobsEngine {
-            version,
-            command: JobsCommand {
+    if request.engine == EngineChoice::Nix {
+        return Ok((Box::new(nix), None));
+    }
+    match tools::eval_jobs_version(sandbox) {
+        Ok(version) => {
+            let command = JobsCommand {
                 groups: nix.setup.groups.clone(),
                 ..jobs_command(request, flake, sandbox, roots)
-            },
-            nix,
+            };
+            let engine = EvalJobsEngine {
+                version,
+                command,
+                nix,
+            };
+            Ok((Box::new(engine), None))
+        }
+        Err(reason) if request.engine == EngineChoice::NixEvalJobs => Err(Error::Nix {
+            message: format!("cannot run `nix-eval-jobs`: {reason}"),
+            hint: Some("put nix-eval-jobs on PATH, or use the engine `nix`".to_owned()),
         }),
-        None => Box::new(nix),
-    })
+        Err(reason) => {
+            let warning = tools::has_eval_jobs().then(|| {
+                format!("nix-eval-jobs does not work here, so Nix itself evaluates: {reason}")
+            });
+            Ok((Box::new(nix), warning))
+        }
+    }
 }
 
 /// Nix itself.

@@ -50,10 +50,15 @@ pub fn run(
         Err(error) => (None, Some(error)),
         Ok(roots) => (roots, None),
     };
-    let engine = engine::choose(request, &flake, &sandbox, roots.as_ref())?;
+    let (engine, notice) = engine::choose(request, &flake, &sandbox, roots.as_ref())?;
     let mut assembler = Assembler::new(sink, roots);
     assembler.line(Line::Start(start(request, engine.as_ref())));
-    for warning in request.warnings.iter().chain(&sandbox.warnings) {
+    for warning in request
+        .warnings
+        .iter()
+        .chain(&sandbox.warnings)
+        .chain(&notice)
+    {
         assembler.warn(warning.clone());
     }
     if let Some(error) = &problem {

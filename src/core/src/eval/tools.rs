@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::sandbox::Sandbox;
+use super::text;
 use crate::error::Error;
 use crate::process::{Captured, CommandSpec, capture, describe_exit};
 
@@ -32,19 +33,31 @@ pub(super) fn nix_version() -> Result<String, Error> {
     }
 }
 
-/// The version of the nix-eval-jobs on PATH, if there is one that runs where evaluators do.
-pub(super) fn eval_jobs_version(sandbox: &Sandbox) -> Option<String> {
+/// The version of the nix-eval-jobs on PATH, if it runs where evaluators do; else why not.
+pub(super) fn eval_jobs_version(sandbox: &Sandbox) -> Result<String, String> {
     let ask = |option: &str| {
         let command = CommandSpec::new("nix-eval-jobs").args([option]);
-        capture(&sandbox.command(command), b"", LIMIT).ok()
+        capture(&sandbox.command(command), b"", LIMIT).map_err(|error| error.to_string())
     };
     let captured = ask("--version")?;
     if captured.status.success() {
-        return Some(last_word(&captured));
+        return Ok(last_word(&captured));
     }
     // Older ones know no `--version`.
     let captured = ask("--help")?;
-    captured.status.success().then(|| "unknown".to_owned())
+    if captured.status.success() {
+        return Ok("unknown".to_owned());
+    }
+    let words = text::clean(&String::from_utf8_lossy(&captured.stderr));
+    let last = words.lines().next_back().unwrap_or("without a word");
+    let how = describe_exit(captured.status);
+    Err(format!("`nix-eval-jobs --help` ended with {how}: {last}"))
+}
+
+/// Whether somebody has installed nix-eval-jobs, working or not.
+pub(super) fn has_eval_jobs() -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join("nix-eval-jobs").is_file())
 }
 
 fn version_of(program: &str) -> Result<Captured, Error> {
