@@ -18,8 +18,8 @@ from typing import Any, TypeVar, cast
 from buildbot.process.buildstep import create_step_from_step_or_factory
 from twisted.internet import defer
 
-from buildbot_nix._native import load_plan
-from buildbot_nix.feed import Feed
+from buildbot_nix._native import Priority, load_plan
+from buildbot_nix.machines import Machine
 from buildbot_nix.steps.eval import EvaluateFlake
 from buildbot_nix.steps.trigger import BuildFlake, RunDriver
 
@@ -69,8 +69,10 @@ def feed(output: bytes, lines: int) -> Feeding:
     evaluate = cast(Any, create_step_from_step_or_factory(EvaluateFlake(plan, project)))
     build_flake = cast(Any, create_step_from_step_or_factory(BuildFlake(plan)))
     build = cast(Any, build_stub())
-    driver = RunDriver(build, cast(Any, master_stub()), plan, project, Feed(slots=8))
-    driver.attach()
+    machine = Machine()
+    machine.feed.set_slots(8)
+    driver = RunDriver(cast(Any, builds_stub()), machine, project.name, Priority.Branch)
+    driver.attach(build)
     evaluate._driver = driver
     evaluate.master = master_stub()
     build_flake.build = build
@@ -129,27 +131,11 @@ def build_stub() -> SimpleNamespace:
     )
 
 
+def builds_stub() -> SimpleNamespace:
+    """As much of the builds of an evaluation; they begin and never end."""
+    return SimpleNamespace(run=lambda *_: defer.Deferred(), stop=lambda _: None)
+
+
 def master_stub() -> SimpleNamespace:
-    """As much of a Buildbot master; builds are requested and never end."""
-    requests = count(1)
-
-    def trigger(**_: object) -> tuple[defer.Deferred[Any], defer.Deferred[Any]]:
-        request = next(requests)
-        return defer.succeed((request, {1: request})), defer.Deferred()
-
-    async def control(*_: object) -> None:
-        return None
-
-    async def start_consuming(*_: object) -> SimpleNamespace:
-        return SimpleNamespace(stopConsuming=lambda: None)
-
-    class Schedulers(dict[str, SimpleNamespace]):
-        def __missing__(self, name: str) -> SimpleNamespace:
-            return SimpleNamespace(trigger=trigger)
-
-    return SimpleNamespace(
-        config=SimpleNamespace(buildbotURL="http://ci.example/"),
-        scheduler_manager=SimpleNamespace(namedServices=Schedulers()),
-        data=SimpleNamespace(control=control),
-        mq=SimpleNamespace(startConsuming=start_consuming),
-    )
+    """As much of a Buildbot master."""
+    return SimpleNamespace(config=SimpleNamespace(buildbotURL="http://ci.example/"))
