@@ -111,6 +111,9 @@ class Plan:
 
         Raises ``ConfigError`` if there is no such project.
         """
+    def keep_command(
+        self, project: str, properties: dict[str, str], master: str, build: int
+    ) -> list[str] | None: ...
     def release_command(self, master: str, build: int) -> list[str]:
         """What a worker runs once nothing needs the derivations of an evaluation any more."""
     def build_command(

@@ -143,7 +143,7 @@ class Materialiser:
         project = self.projects[row.project]
         checkout = Checkout(self.plan, project)
         evaluate = EvaluateFlake(self.plan, project)
-        return BuildFactory([checkout, evaluate, BuildFlake(self.plan)])
+        return BuildFactory([checkout, evaluate, BuildFlake(self.plan, project)])
 
     def build_steps(self, row: Builder) -> BuildFactory:
         project = self.projects[row.project]

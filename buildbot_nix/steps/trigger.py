@@ -13,8 +13,8 @@ from twisted.internet import defer
 from twisted.python import log
 from twisted.python.failure import Failure
 
-from buildbot_nix._native import BuildResult, Finding, Job, Plan, Priority, Run
-from buildbot_nix.agent import run_quietly
+from buildbot_nix._native import BuildResult, Finding, Job, Plan, Priority, Project, Run
+from buildbot_nix.agent import run_quietly, text_properties
 from buildbot_nix.builds import AttributeBuilds, FailedBuild, Verdict
 from buildbot_nix.errors import BuildbotNixError
 from buildbot_nix.machines import Machine
@@ -22,6 +22,8 @@ from buildbot_nix.records import Record
 
 #: Seconds that the end of a run may take on the worker.
 RELEASE_SECONDS = 300
+#: Seconds that keeping results may take there: some ten thousand links, as a rule.
+KEEP_SECONDS = 900
 
 #: Where a build keeps its driver.
 ATTRIBUTE = "nix_run"
@@ -208,9 +210,10 @@ class BuildFlake(BuildStep):
     haltOnFailure = False
     flunkOnFailure = True
 
-    def __init__(self, plan: Plan, **kwargs: object) -> None:
+    def __init__(self, plan: Plan, project: Project, **kwargs: object) -> None:
         super().__init__(**kwargs)
         self._plan = plan
+        self._project = project
 
     @async_to_deferred
     async def run(self) -> int:
@@ -221,6 +224,7 @@ class BuildFlake(BuildStep):
         driver.on_progress = self.updateSummary
         self.updateSummary()
         await driver.finished
+        await self._keep()
         await self._release()
         failures = await driver.failures()
         await self.addHTMLLog("summary", driver.run.html())
@@ -230,6 +234,17 @@ class BuildFlake(BuildStep):
             # The worker is lost or the master stops: Buildbot starts all of it once more.
             return RETRY
         return RESULTS[driver.run.finding]
+
+    async def _keep(self) -> None:
+        """Keeps the results that needed no build too, and lets go those of attributes that are
+        gone; from a list that the evaluation has left on the worker."""
+        assert self.build is not None and self.build.buildid is not None
+        assert self.master is not None and self.master.name is not None
+        command = self._plan.keep_command(
+            self._project.name, text_properties(self.build), self.master.name, self.build.buildid
+        )
+        if command is not None and self.build.results != RETRY:
+            await run_quietly(self, command, max_time=KEEP_SECONDS)
 
     async def _release(self) -> None:
         """The garbage collector may have the derivations. What is not done here, since the worker

@@ -1,7 +1,8 @@
-"""Derivations are kept from the garbage collector as long as a run lasts."""
+"""What is kept from the garbage collector: derivations as long as a run lasts, and results."""
 
 from __future__ import annotations
 
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.instance import GC_ROOTS, Instance
-from tests.repository import Repository, flake
+from tests.repository import SYSTEM, Repository, flake
 from tests.rest import Build
 from tests.waiting import wait_until
 
@@ -141,3 +142,42 @@ def test_evaluations_leave_what_others_need(instance: Instance) -> None:
     assert instance.wait_for_end(other_id).result == "success"
     instance.wait_for_end(one_id)
     assert kept(instance, other_id) == set()
+
+
+def results(instance: Instance, project: str) -> dict[str, str]:
+    """The results that are kept of a project's default branch, by name of the link."""
+    folder = GC_ROOTS / instance.gcroots_user / project
+    return {link.name: str(link.readlink()) for link in paths(folder)}
+
+
+def test_results_are_kept_as_long_as_their_attribute_is_there(instance: Instance) -> None:
+    project = "kept-results"
+    checks = 'stays = ok "stays"; goes = ok "goes";'
+    repository = instance.repository(project, flake(checks), poll_interval=NEVER)
+    first = instance.wait_for_build(project, repository.head())
+    outputs = {
+        f"{SYSTEM}.{name}": child.properties["out_path"]
+        for name, child in instance.children(first).items()
+    }
+    assert results(instance, project) == outputs
+    assert len(outputs) == 2
+
+    # What is in the store already needs no build.
+    shutil.rmtree(GC_ROOTS / instance.gcroots_user / project)
+    again = instance.wait_for_end(instance.force(project))
+    assert again.result == "success", again.texts()
+    assert instance.children(again) == {}
+    assert results(instance, project) == outputs
+
+    # A branch of no rule keeps nothing, and lets nothing go.
+    repository.commit(flake('stays = ok "stays";'), branch="topic")
+    topic = instance.wait_for_end(instance.force(project, branch="topic"))
+    assert topic.result == "success", topic.texts()
+    assert results(instance, project) == outputs
+
+    repository.commit(flake('stays = ok "stays";'))
+    last = instance.wait_for_end(instance.force(project))
+    assert last.result == "success", last.texts()
+    stays = f"{SYSTEM}.stays"
+    assert results(instance, project) == {stays: outputs[stays]}
+    assert kept(instance, last.id) == set()

@@ -18,7 +18,8 @@ use crate::{Exit, output};
 pub(crate) struct Arguments {
     /// The derivation, all of its outputs: /nix/store/….drv
     drv: DrvPath,
-    /// Link that protects the output `out` from garbage collection; others get PATH-<output>
+    /// Link that protects the output `out` from garbage collection; others get PATH^<output>, or
+    /// PATH-<output> as Nix calls it where that is not below Nix's own folder of roots
     #[arg(long, value_name = "PATH")]
     gc_root: Option<PathBuf>,
     /// Longest time for the whole build, dependencies included

@@ -10,6 +10,7 @@ mod completions;
 mod eval;
 mod exit;
 mod init;
+mod keep;
 mod output;
 mod plan;
 mod release;
@@ -39,6 +40,7 @@ enum Command {
     Checkout(checkout::Arguments),
     Eval(Box<eval::Arguments>),
     Build(build::Arguments),
+    Keep(keep::Arguments),
     Release(release::Arguments),
     Completions(completions::Arguments),
 }
@@ -70,6 +72,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Checkout(arguments) => checkout::run(&arguments),
         Command::Eval(arguments) => eval::run(&arguments),
         Command::Build(arguments) => build::run(&arguments),
+        Command::Keep(arguments) => keep::run(&arguments),
         Command::Release(arguments) => release::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
     }

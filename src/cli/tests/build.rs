@@ -7,8 +7,8 @@ mod nix;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 
-use buildbot_nix_core::build::gc_root_name;
 use buildbot_nix_core::machine_line::BuildResult;
+use buildbot_nix_core::results::component;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use nix::{Built, Fresh, agent, build, nix as run_nix, target, wait_until};
@@ -173,7 +173,7 @@ fn all_outputs_are_protected_whatever_the_attribute_is_called() {
             let root = folder
                 .path()
                 .join("some/project")
-                .join(gc_root_name(attribute));
+                .join(component(attribute));
             if already_there {
                 assert_eq!(build(&fresh, &[]).code(), 0);
             }
@@ -198,6 +198,40 @@ fn all_outputs_are_protected_whatever_the_attribute_is_called() {
     }
     let names = std::fs::read_dir(folder.path()).unwrap().count();
     assert_eq!(names, 1, "nothing is made beside the folder `some`");
+}
+
+#[test]
+fn below_nixs_own_folder_no_output_has_the_name_of_another_attribute() {
+    let users = std::path::Path::new("/nix/var/nix/gcroots/per-user");
+    std::fs::create_dir_all(users).unwrap();
+    let folder = tempfile::Builder::new()
+        .prefix("tests-")
+        .tempdir_in(users)
+        .unwrap();
+    let root = folder.path().join("o/r").join("a");
+    let fresh = Fresh::new("outputs");
+    // Once while it is built, once when it is there.
+    for _ in 0..2 {
+        let built = build(&fresh, &["--gc-root", root.to_str().unwrap()]);
+        assert_eq!(
+            (built.code(), built.outcome.message),
+            (0, None),
+            "{}",
+            built.log
+        );
+        let protected = run_nix(Command::new("nix-store").args(["--gc", "--print-roots"]));
+        for (name, path) in &built.outcome.outputs {
+            let suffix = if name == "out" {
+                String::new()
+            } else {
+                format!("^{name}")
+            };
+            let root = format!("{}{suffix} -> {path}\n", root.display());
+            assert!(protected.contains(&root), "{root}: {protected}");
+        }
+        let links = std::fs::read_dir(root.parent().unwrap()).unwrap().count();
+        assert_eq!(links, built.outcome.outputs.len());
+    }
 }
 
 #[test]

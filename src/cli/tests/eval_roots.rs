@@ -7,87 +7,14 @@
 )]
 
 mod evaluation;
+mod private_store;
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
 use buildbot_nix_core::machine_line::{Decoder, Line};
 use evaluation::{Checkout, Evaluated};
+use private_store::{Store, USER, names};
 use rstest::rstest;
-use tempfile::TempDir;
-
-const USER: &str = "ci";
-
-/// A store of its own, and a home.
-struct Store(TempDir);
-
-impl Store {
-    fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
-    }
-
-    fn path(&self, path: &str) -> PathBuf {
-        self.0.path().join(path)
-    }
-
-    /// Where links are roots by themselves.
-    fn direct(&self) -> PathBuf {
-        let users = self.path("nix/var/nix/gcroots/per-user");
-        users.join(USER).join(".buildbot-nix-runs")
-    }
-
-    /// Where Nix is told of them.
-    fn indirect(&self) -> PathBuf {
-        self.path("home/.local/state/buildbot-nix/runs")
-    }
-
-    /// Lets `command` use this store and nothing else.
-    fn apply<'c>(&self, command: &'c mut Command) -> &'c mut Command {
-        command
-            .env(
-                "NIX_REMOTE",
-                format!("local?root={}", self.0.path().display()),
-            )
-            .env("NIX_STATE_DIR", self.path("nix/var/nix"))
-            .env("HOME", self.path("home"))
-            .env_remove("XDG_STATE_HOME")
-            .env_remove("XDG_CACHE_HOME")
-    }
-
-    fn evaluate(&self, checkout: &Checkout, run: &str, arguments: &[&str]) -> Evaluated {
-        let mut command = checkout.command(&["--run", run]);
-        let output = self.apply(command.args(arguments)).output().unwrap();
-        Evaluated::from_output(output)
-    }
-
-    /// What the master has run at the end of a run.
-    fn release(&self, run: &str) {
-        let output = self.agent(&["release", run, "--gc-roots-user", USER]);
-        assert!(output.status.success(), "{output:?}");
-        assert_eq!(output.stdout, b"");
-    }
-
-    fn agent(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_buildbot-nix"));
-        self.apply(command.args(arguments)).output().unwrap()
-    }
-
-    fn collect_garbage(&self) {
-        let mut command = Command::new("nix-store");
-        let collected = self.apply(command.arg("--gc")).output().unwrap();
-        assert!(collected.status.success(), "{collected:?}");
-    }
-
-    fn has(&self, path: &str) -> bool {
-        self.path(path.trim_start_matches('/')).exists()
-    }
-
-    /// How many of the jobs' derivations are left.
-    fn left(&self, evaluated: &Evaluated) -> usize {
-        let drvs = evaluated.jobs().map(|job| job.drv_path.as_str());
-        drvs.filter(|drv| self.has(drv)).count()
-    }
-}
 
 /// Two jobs that no other flake has.
 fn checkout(name: &str) -> Checkout {
@@ -120,15 +47,6 @@ fn commit(checkout: &Checkout) {
 fn is_reused(evaluated: &Evaluated) -> bool {
     let mut lines = evaluated.lines.iter();
     lines.any(|line| matches!(line, Line::Reused { .. }))
-}
-
-fn names(folder: &Path) -> Vec<String> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut names: Vec<String> = entries
-        .map(|entry| entry.file_name().into_string().unwrap())
-        .collect();
-    names.sort_unstable();
-    names
 }
 
 #[rstest]

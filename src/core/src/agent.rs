@@ -5,17 +5,14 @@ use std::fmt::Write as _;
 
 use nix_derivation::{HashAlgorithm, hash_bytes};
 
-use crate::build::gc_root_name;
 use crate::config::IsolationSettings;
 use crate::machine_line::{CacheStatus, Checkout, Job};
 use crate::nix::{AttrPath, DrvPath};
 use crate::plan::{
     MasterPlan, ON_BRANCH, ProjectPlan, PullRequest, YES, given, virtual_builder_name,
 };
+use crate::results::{branch_folder, component, project_folder};
 use crate::run::{Attribute, Outcome, Unbuilt};
-
-/// Folder below which each user of the machine keeps gc roots.
-const GC_ROOTS: &str = "/nix/var/nix/gcroots/per-user";
 
 /// Longest time that a checkout may take, in seconds.
 pub const CHECKOUT_TIMEOUT: u64 = 3600;
@@ -107,7 +104,36 @@ pub fn eval_command(plan: &MasterPlan, project: &ProjectPlan, build: &Evaluation
     let running: Vec<String> = running.iter().map(u64::to_string).collect();
     command.value("--live-runs", &running.join(","));
     command.option("--gc-roots-user", &plan.gc_roots.user);
+    let is_kept = plan.kept_branch(project, &build.properties).is_some();
+    command.flag("--list-results", is_kept);
     command.0
+}
+
+/// The command that keeps what that evaluation has found and is in the store, and lets go what is no
+/// longer there. None if nothing of it is kept.
+pub fn keep_command(
+    plan: &MasterPlan,
+    project: &ProjectPlan,
+    properties: &BTreeMap<String, String>,
+    master: &str,
+    build: u64,
+) -> Option<Vec<String>> {
+    let branch = plan.kept_branch(project, properties)?;
+    let mut command = Command::new("keep");
+    command.option("--folder", results_folder(plan, project, branch));
+    command.option("--gc-roots-user", &plan.gc_roots.user);
+    command.0.push(run_name(plan, master, build));
+    Some(command.0)
+}
+
+/// Where results of a branch are kept.
+fn results_folder(plan: &MasterPlan, project: &ProjectPlan, branch: &str) -> String {
+    let branch = branch.strip_prefix("refs/heads/").unwrap_or(branch);
+    let folder = project_folder(&plan.gc_roots.user, &project.name.to_string());
+    if branch == project.default_branch {
+        return folder;
+    }
+    branch_folder(&folder, branch)
 }
 
 /// The command that lets go what the evaluation with that build kept for the builds that came of
@@ -157,21 +183,22 @@ fn isolate(
     command.flag("--no-import-from-derivation", forbidden);
 }
 
-/// The command that builds `drv` for attribute `attr` of `project`. With `keep` the result is
-/// protected from the garbage collector.
+/// The command that builds `drv` for attribute `attr` of `project`. With `branch`, the result is
+/// kept from the garbage collector as that branch's, if the settings say so.
 pub fn build_command(
     plan: &MasterPlan,
     project: &ProjectPlan,
     drv: &DrvPath,
     attr: &str,
-    keep: bool,
+    branch: Option<&str>,
 ) -> Vec<String> {
     let building = &plan.building;
     let mut command = Command::new("build");
     command.option("--format", "json");
-    if keep && plan.gc_roots.enabled {
-        let folder = format!("{GC_ROOTS}/{}/{}", plan.gc_roots.user, project.name);
-        command.option("--gc-root", format!("{folder}/{}", gc_root_name(attr)));
+    let policy = plan.branch_policy(project);
+    if let Some(branch) = branch.filter(|branch| policy.decide(branch).register_gc_roots) {
+        let folder = results_folder(plan, project, branch);
+        command.option("--gc-root", format!("{folder}/{}", component(attr)));
     }
     command.option("--timeout", building.timeout);
     command.option("--max-silent", building.max_silent_time);

@@ -12,7 +12,7 @@
 //! | report | [`report`] | outcomes → summary, failures first |
 //!
 //! [`nix`] holds the validated names, [`daemon`] asks Nix's daemon, [`machine_line`] what the agent on a worker prints for the
-//! master, [`run_roots`] where the derivations of a run are kept. Modules are pure unless their text says that they run processes.
+//! master, [`run_roots`] where the derivations of a run are kept, [`results`] where what was built is. Modules are pure unless their text says that they run processes.
 
 pub mod agent;
 pub mod build;
@@ -31,6 +31,7 @@ pub mod plan;
 pub mod process;
 pub mod repo_config;
 pub mod report;
+pub mod results;
 pub mod reuse;
 pub mod run;
 pub mod run_roots;

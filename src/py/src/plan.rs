@@ -281,6 +281,25 @@ impl Plan {
         })
     }
 
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "PyO3 makes a map of its own from a dict"
+    )]
+    fn keep_command(
+        &self,
+        python: Python<'_>,
+        project: &str,
+        properties: BTreeMap<String, String>,
+        master: &str,
+        build: u64,
+    ) -> PyResult<Option<Vec<String>>> {
+        boundary::call(python, || {
+            let project = self.project(project)?;
+            let command = agent::keep_command(self.plan(), project, &properties, master, build);
+            Ok::<_, Error>(command)
+        })
+    }
+
     fn release_command(&self, master: &str, build: u64) -> Vec<String> {
         agent::release_command(self.plan(), master, build)
     }
@@ -298,9 +317,7 @@ impl Plan {
             let drv: DrvPath = drv_path
                 .parse()
                 .map_err(|error| Error::Config(format!("{error}")))?;
-            let policy = self.plan().branch_policy(project);
-            let keep = branch.is_some_and(|branch| policy.decide(branch).register_gc_roots);
-            let command = agent::build_command(self.plan(), project, &drv, attr, keep);
+            let command = agent::build_command(self.plan(), project, &drv, attr, branch);
             Ok::<_, Error>(command)
         })
     }

@@ -1,7 +1,9 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use buildbot_nix_core::error::Error;
 use buildbot_nix_core::eval::Keeping;
+use buildbot_nix_core::results::Listing;
 use buildbot_nix_core::run_roots::RunName;
 
 use crate::release::PlaceArguments;
@@ -18,6 +20,9 @@ pub(super) struct KeepingArguments {
     /// Numbers of runs that go on; release all others that RUN's master had before RUN
     #[arg(long, value_name = "N,…", requires = "run", value_parser = parse_numbers)]
     live_runs: Option<Numbers>,
+    /// Leave a list of what was found for `buildbot-nix keep`
+    #[arg(long, requires = "run")]
+    list_results: bool,
     #[command(flatten)]
     place: PlaceArguments,
 }
@@ -37,6 +42,13 @@ impl KeepingArguments {
             },
             (None, None) => Keeping::Nothing,
         }
+    }
+
+    /// The list that is to be left.
+    pub(super) fn listing(&self) -> Result<Option<Listing>, Error> {
+        let run = self.run.as_ref().filter(|_| self.list_results);
+        run.map(|run| Listing::create(&self.place.folders(), run))
+            .transpose()
     }
 }
 

@@ -15,6 +15,7 @@ use buildbot_nix_core::eval::{
 };
 use buildbot_nix_core::nix::{AttrPath, System};
 use buildbot_nix_core::process::watch_stop_signals;
+use buildbot_nix_core::results::Listing;
 use clap::ValueEnum;
 
 use crate::{Exit, output};
@@ -139,7 +140,11 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
         Format::Json => Box::new(machine::Machine::new()),
         Format::Human => Box::new(human::Human::new()),
     };
-    let result = eval::run(&request, &mut |event| printer.event(event));
+    let mut listing = arguments.listing();
+    let result = eval::run(&request, &mut |event| {
+        list(&mut listing, &event);
+        printer.event(event)
+    });
     printer.end(&result);
     drop(printer);
     match result {
@@ -149,7 +154,30 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
     }
 }
 
+/// Without its list nothing is kept for longer than before, which is no reason to build nothing.
+fn list(listing: &mut Option<Listing>, event: &Event) {
+    if let (Some(listed), Event::Line(line)) = (&mut *listing, event)
+        && let Err(error) = listed.add(line)
+    {
+        warn_of_listing(&error);
+        *listing = None;
+    }
+}
+
+fn warn_of_listing(error: &dyn std::fmt::Display) {
+    output::warn(&format!(
+        "warning: cannot list what is to be kept: {error}\n"
+    ));
+}
+
 impl Arguments {
+    fn listing(&self) -> Option<Listing> {
+        self.keeping.listing().unwrap_or_else(|error| {
+            warn_of_listing(&error);
+            None
+        })
+    }
+
     fn request(&self) -> Result<Request, String> {
         let mut request = match (&self.checkout, &self.flake) {
             (Some(directory), _) => Request::checkout(directory),

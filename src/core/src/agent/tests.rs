@@ -34,7 +34,11 @@ fn eval_with(plan: &MasterPlan, is_renewed: bool, properties: BTreeMap<String, S
 }
 
 fn build(plan: &MasterPlan, attr: &str, keep: bool) -> String {
-    build_command(plan, &plan.projects[0], &DRV.parse().unwrap(), attr, keep).join(" ")
+    build_of(plan, attr, keep.then_some("main"))
+}
+
+fn build_of(plan: &MasterPlan, attr: &str, branch: Option<&str>) -> String {
+    build_command(plan, &plan.projects[0], &DRV.parse().unwrap(), attr, branch).join(" ")
 }
 
 #[test]
@@ -154,6 +158,56 @@ fn a_gc_root_stays_in_the_projects_folder() {
     let command = build(&plan(""), "../../pwned", true);
     assert!(command.contains("/o/r/..%2F..%2Fpwned "), "{command}");
     assert!(!build(&plan(""), "a", false).contains("--gc-root"));
+}
+
+#[test]
+fn each_branch_has_a_folder_of_its_own() {
+    let mut plan = plan(
+        "branches: {all: {matchGlob: 'release-*'}, topics: {matchGlob: 'x-*', registerGCRoots: false}}",
+    );
+    let folder = "--gc-root /nix/var/nix/gcroots/per-user/buildbot-worker/o/r/";
+    for (branch, link) in [
+        ("main", "a"),
+        ("refs/heads/main", "a"),
+        ("release-1", "^release-1/a"),
+    ] {
+        let command = build_of(&plan, "a", Some(branch));
+        assert!(command.contains(&format!("{folder}{link} ")), "{command}");
+    }
+    for branch in [Some("x-1"), Some("other"), Some("refs/pull/1/merge"), None] {
+        assert!(!build_of(&plan, "a", branch).contains("--gc-root"));
+    }
+    plan.gc_roots.enabled = false;
+    assert!(!build_of(&plan, "a", Some("main")).contains("--gc-root"));
+}
+
+#[rstest::rstest]
+#[case("tested_on_branch=yes", Some("o/r"))]
+#[case("tested_on_branch=yes branch=release-1", Some("o/r/^release-1"))]
+#[case("tested_on_branch=no branch=main", None)]
+#[case("branch=main", None)]
+#[case("tested_on_branch=yes branch=topic", None)]
+#[case("tested_on_branch=yes branch=main head_sha=abc base_sha=def", None)]
+#[case("tested_on_branch=yes branch=refs/pull/7/merge", None)]
+fn what_is_kept_is_of_its_branch(#[case] properties: &str, #[case] folder: Option<&str>) {
+    let pairs = properties.split_whitespace();
+    let pairs = pairs.map(|pair| pair.split_once('=').unwrap());
+    let properties: BTreeMap<String, String> = pairs
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    let plan = plan("branches: {all: {matchGlob: 'release-*'}}");
+    let command = keep_command(&plan, &plan.projects[0], &properties, "ci:/srv/master", 12);
+    let users = "/nix/var/nix/gcroots/per-user/buildbot-worker";
+    let expected = folder.map(|folder| {
+        format!("buildbot-nix keep --folder {users}/{folder} --gc-roots-user buildbot-worker 8b7a3426466c2ca4-12")
+    });
+    assert_eq!(command.map(|command| command.join(" ")), expected);
+    let eval = eval_with(&plan, false, properties);
+    assert_eq!(
+        eval.ends_with(" --list-results"),
+        folder.is_some(),
+        "{eval}"
+    );
 }
 
 #[test]

@@ -60,21 +60,32 @@ pub(super) fn print_invalid<'a>(paths: impl IntoIterator<Item = &'a str>) -> Com
         .args(paths)
 }
 
+/// Options with which Nix neither builds nor fetches.
+const OFFLINE: [&str; 8] = [
+    "--option",
+    "substitute",
+    "false",
+    "--option",
+    "builders",
+    "",
+    "--max-jobs",
+    "0",
+];
+
+/// Protects paths that are all in the store by links `<link>`, `<link>-1` and so on.
+pub(super) fn add_roots(paths: &[&str], link: &Path) -> CommandSpec {
+    CommandSpec::new("nix")
+        .args(["--extra-experimental-features", "nix-command", "build"])
+        .args(OFFLINE)
+        .args(["--out-link".as_ref(), link.as_os_str()])
+        .args(paths)
+}
+
 /// Protects the outputs of a derivation that are all in the store. Neither builds nor fetches.
 pub(super) fn add_root(drv: &DrvPath, gc_root: &Path) -> CommandSpec {
-    let offline = [
-        "--option",
-        "substitute",
-        "false",
-        "--option",
-        "builders",
-        "",
-        "--max-jobs",
-        "0",
-    ];
     CommandSpec::new("nix-store")
         .args(["--realise", drv.as_str()])
-        .args(offline)
+        .args(OFFLINE)
         .args(["--add-root".as_ref(), gc_root.as_os_str()])
 }
 

@@ -22,7 +22,6 @@ mod derivation;
 mod event;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
-mod gc_root;
 mod leftovers;
 mod limited;
 mod lines;
@@ -41,10 +40,11 @@ mod tests;
 mod text;
 mod verdict;
 
-pub use gc_root::gc_root_name;
 pub use log::{Log, Plain, Progress};
 pub use outcome::summary;
 pub use realise::realise;
 pub use request::Request;
 pub use terminal::Terminal;
 pub use text::clean;
+
+pub(crate) use store::{invalid as invalid_paths, protect_paths};

@@ -17,6 +17,7 @@ use super::verdict::{self, Facts, Halt, Verdict};
 use crate::error::Error;
 use crate::machine_line::{BuildResult, Outcome};
 use crate::nix::{DrvPath, StorePath};
+use crate::results::GcRoot;
 
 /// Builds, fetches or finds the outputs of `request.drv_path`, and protects them.
 ///
@@ -81,7 +82,8 @@ impl<'a> Build<'a> {
 
     fn build(&mut self) -> io::Result<Outcome> {
         let gc_root = self.prepare_gc_root()?;
-        let command = command::build(self.request, gc_root);
+        let staged = gc_root.as_ref().map(GcRoot::staged);
+        let command = command::build(self.request, staged);
         let mut stream = Stream::new(self.request, self.begun, self.stop, self.log);
         let ended = child::run(&command, &mut stream);
         let (stream, halt) = stream.finish()?;
@@ -91,6 +93,9 @@ impl<'a> Build<'a> {
         };
         if ended.status.success() {
             outcome::complete(&mut self.outputs, &ended.stdout, &self.request.drv_path);
+            if let Some(Err(why)) = gc_root.map(|gc_root| self.publish(&gc_root)) {
+                self.warn(verdict::no_root(&why))?;
+            }
         }
         let verdict = self.judge(&stream, halt, ended.status)?;
         let mut built = self.outcome(verdict);
@@ -158,10 +163,12 @@ impl<'a> Build<'a> {
 
     /// Makes the gc root of outputs that are there. Returns whether they still are.
     fn protect_outputs(&mut self) -> io::Result<bool> {
-        let Some(gc_root) = &self.request.gc_root else {
+        let Some(gc_root) = self.gc_root() else {
             return Ok(true);
         };
-        let Err(why) = store::protect(&self.request.drv_path, gc_root) else {
+        let protected = store::protect(&self.request.drv_path, gc_root.staged())
+            .and_then(|()| self.publish(&gc_root));
+        let Err(why) = protected else {
             return Ok(true);
         };
         // Collected in this very moment? Then they have to be built.
@@ -174,18 +181,28 @@ impl<'a> Build<'a> {
 
     /// The gc root that Nix itself shall make: there is no moment in which the outputs are
     /// unprotected then.
-    fn prepare_gc_root(&mut self) -> io::Result<Option<&'a Path>> {
-        let request = self.request;
-        let Some(gc_root) = request.gc_root.as_deref() else {
+    fn prepare_gc_root(&mut self) -> io::Result<Option<GcRoot<'a>>> {
+        let Some(gc_root) = self.gc_root() else {
             return Ok(None);
         };
-        match store::make_parent(gc_root) {
+        match store::make_parent(gc_root.staged()) {
             Ok(()) => Ok(Some(gc_root)),
             Err(why) => {
                 self.warn(verdict::no_root(&why))?;
                 Ok(None)
             }
         }
+    }
+
+    fn gc_root(&self) -> Option<GcRoot<'a>> {
+        let request = self.request;
+        let wanted = request.gc_root.as_deref()?;
+        Some(GcRoot::new(wanted, &request.drv_path))
+    }
+
+    fn publish(&self, gc_root: &GcRoot<'_>) -> Result<(), String> {
+        let published = gc_root.publish(&self.outputs);
+        published.map_err(|error| format!("cannot name it in `{}`: {error}", gc_root.folder()))
     }
 
     fn warn(&mut self, warning: String) -> io::Result<()> {

@@ -9,7 +9,7 @@ pub struct Request {
     /// The derivation; all its outputs are wanted.
     pub drv_path: DrvPath,
     /// Symbolic link that protects the output `out` from garbage collection. Other outputs get
-    /// one beside it, named as Nix does: `<gc_root>-<output>`.
+    /// one beside it, see [`crate::results`].
     pub gc_root: Option<PathBuf>,
     /// Wall time for the whole build, dependencies included.
     pub timeout: Option<Duration>,

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::time::Duration;
 
-use super::command::{add_root, print_invalid};
+use super::command::{add_root, add_roots, print_invalid};
 use super::text::clean;
 use crate::nix::DrvPath;
 use crate::process::{CommandSpec, capture, describe_exit};
@@ -15,7 +15,7 @@ const BATCH: usize = 1000;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Those of `paths` that the store does not have. `None`: it did not say.
-pub(super) fn invalid(paths: &[&str]) -> Option<HashSet<String>> {
+pub(crate) fn invalid(paths: &[&str]) -> Option<HashSet<String>> {
     let mut invalid = HashSet::new();
     for batch in paths.chunks(BATCH) {
         let stdout = ask(&print_invalid(batch.iter().copied())).ok()?;
@@ -28,6 +28,16 @@ pub(super) fn invalid(paths: &[&str]) -> Option<HashSet<String>> {
 pub(super) fn protect(drv: &DrvPath, gc_root: &Path) -> Result<(), String> {
     make_parent(gc_root)?;
     ask(&add_root(drv, gc_root)).map(drop)
+}
+
+/// Protects `paths`, which have to be there, by links that begin with `link`.
+pub(crate) fn protect_paths(paths: &[&str], link: &Path) -> Result<(), String> {
+    for (number, batch) in paths.chunks(BATCH).enumerate() {
+        let mut link = link.as_os_str().to_owned();
+        link.push(format!(".{number}"));
+        ask(&add_roots(batch, Path::new(&link)))?;
+    }
+    Ok(())
 }
 
 /// Creates the folder that a gc root will be in.

@@ -48,20 +48,20 @@ impl MasterPlan {
     /// The branch alone does not tell. Who may start builds can name any commit, and a forge hands
     /// out those of pull requests as well; so the checkout has to have found it on the branch.
     pub fn trusts(&self, project: &ProjectPlan, properties: &BTreeMap<String, String>) -> bool {
-        // More than a pull request needs: half of one is none that anybody reviewed either.
-        let has_to_do_with_one = [
-            "github.head.sha",
-            "github.base.sha",
-            "head_sha",
-            "base_sha",
-            "merged_base",
-        ]
-        .iter()
-        .any(|name| given(properties, name).is_some());
         let branch = given(properties, "branch").unwrap_or(&project.default_branch);
-        !has_to_do_with_one
-            && given(properties, ON_BRANCH) == Some(YES)
-            && self.branch_policy(project).decide(branch).eval_credentials
+        is_of_its_branch(properties) && self.branch_policy(project).decide(branch).eval_credentials
+    }
+
+    /// The branch whose kept results are those of a build with `properties`, if it is one whose
+    /// results are kept. What others propose for a branch takes the place of nothing.
+    pub fn kept_branch<'p>(
+        &self,
+        project: &'p ProjectPlan,
+        properties: &'p BTreeMap<String, String>,
+    ) -> Option<&'p str> {
+        let branch = given(properties, "branch").unwrap_or(&project.default_branch);
+        let is_kept = self.branch_policy(project).decide(branch).register_gc_roots;
+        (is_of_its_branch(properties) && is_kept).then_some(branch)
     }
 
     /// Names of the secrets that an evaluation may use for private inputs, by the file that the
@@ -84,6 +84,21 @@ impl MasterPlan {
             .filter_map(|(file, name)| Some((file, name.as_deref()?)))
             .collect()
     }
+}
+
+/// Whether the checkout has found what it is about on the branch, and no pull request is involved.
+fn is_of_its_branch(properties: &BTreeMap<String, String>) -> bool {
+    // More than a pull request needs: half of one is none that anybody reviewed either.
+    let has_to_do_with_one = [
+        "github.head.sha",
+        "github.base.sha",
+        "head_sha",
+        "base_sha",
+        "merged_base",
+    ]
+    .iter()
+    .any(|name| given(properties, name).is_some());
+    !has_to_do_with_one && given(properties, ON_BRANCH) == Some(YES)
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::RunName;
-use crate::build::gc_root_name;
 use crate::error::Error;
+use crate::results::component;
 
 /// Folder in that of a user. No project has a name that begins with a dot.
 const IN_USERS: &str = ".buildbot-nix-runs";
@@ -44,7 +44,7 @@ impl RunFolders {
             is_usual.then(|| NIX_STATE.into())
         });
         if let (Some(state), Some(user)) = (state, user) {
-            let users = state.join("gcroots/per-user").join(gc_root_name(user));
+            let users = state.join("gcroots/per-user").join(component(user));
             places.push(users.join(IN_USERS));
         }
         let own = folder("XDG_STATE_HOME").or_else(|| Some(folder("HOME")?.join(".local/state")));
@@ -72,6 +72,20 @@ impl RunFolders {
             ),
             hint: None,
         })
+    }
+
+    /// Lets `read` look for something in the folders of `run`, until it finds it.
+    pub(crate) fn find(
+        &self,
+        run: &RunName,
+        mut read: impl FnMut(&Path) -> Result<bool, Error>,
+    ) -> Result<bool, Error> {
+        for place in &self.0 {
+            if read(&place.join(run.to_string()))? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Lets go what was kept for `run`. That there was nothing is fine.

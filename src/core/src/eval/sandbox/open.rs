@@ -164,7 +164,7 @@ impl Sandbox {
         let caches = folder("XDG_CACHE_HOME")
             .filter(|path| path.is_absolute())
             .or_else(|| folder("HOME").map(|home| home.join(".cache")))?;
-        let cache = caches.join(CACHE).join(crate::build::gc_root_name(name));
+        let cache = caches.join(CACHE).join(crate::results::component(name));
         let mut builder = std::fs::DirBuilder::new();
         match builder.recursive(true).mode(0o700).create(&cache) {
             Ok(()) => Some(cache),

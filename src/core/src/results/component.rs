@@ -1,22 +1,23 @@
 use nix_derivation::{HashAlgorithm, hash_bytes};
 
-/// Longest name; with `-<output>` and what Nix adds to it while it makes the link, file systems
-/// still take it.
+/// Longest component; with an output's name behind it, file systems still take it.
 const NAME_MAX: usize = 200;
+/// What a shortened component has of the whole.
+pub(super) const HEAD_MAX: usize = NAME_MAX - HASH_DIGITS - 2;
 /// Hexadecimal digits of the hash in a shortened name: two names that begin alike do not collide
 /// by chance, and nobody can make them.
 const HASH_DIGITS: usize = 32;
 const HEX: &[u8; 16] = b"0123456789ABCDEF";
 
-/// The name of an attribute as one component of a path.
+/// A name, such as that of an attribute, as one component of a path.
 ///
 /// Ordinary names stay as they are. Of others, which a pull request may choose, every byte outside
 /// `A-Z a-z 0-9 . _ + -` is percent-encoded, and so are the dots of `.` and `..`. Different names
 /// have different results; one longer than 200 bytes ends in a hash.
-pub fn gc_root_name(attr: &str) -> String {
-    let only_dots = matches!(attr, "." | "..");
-    let mut name = String::with_capacity(attr.len());
-    for byte in attr.bytes() {
+pub fn component(text: &str) -> String {
+    let only_dots = matches!(text, "." | "..");
+    let mut name = String::with_capacity(text.len());
+    for byte in text.bytes() {
         let plain = byte.is_ascii_alphanumeric() || b"_+-".contains(&byte);
         if plain || (byte == b'.' && !only_dots) {
             name.push(char::from(byte));
@@ -25,20 +26,27 @@ pub fn gc_root_name(attr: &str) -> String {
         }
     }
     if name.is_empty() {
-        // No attribute contains a NUL, so that this name is free.
+        // No name contains a NUL, so that this name is free.
         push_encoded(&mut name, 0);
     }
     if name.len() <= NAME_MAX {
         return name;
     }
-    let digest = hash_bytes(HashAlgorithm::Sha256, attr.as_bytes());
     // `%-` is part of no other name, so that a shortened one cannot be asked for directly.
-    name.truncate(NAME_MAX - HASH_DIGITS - 2);
+    name.truncate(HEAD_MAX);
     name.push_str("%-");
-    for byte in digest.digest_as_bytes().iter().take(HASH_DIGITS / 2) {
-        push_hex(&mut name, *byte);
-    }
+    name.push_str(&digits(text.as_bytes()));
     name
+}
+
+/// A hash of `text` in hexadecimal digits.
+pub(super) fn digits(text: &[u8]) -> String {
+    let digest = hash_bytes(HashAlgorithm::Sha256, text);
+    let mut digits = String::with_capacity(HASH_DIGITS);
+    for byte in digest.digest_as_bytes().iter().take(HASH_DIGITS / 2) {
+        push_hex(&mut digits, *byte);
+    }
+    digits
 }
 
 fn push_encoded(name: &mut String, byte: u8) {
@@ -70,29 +78,29 @@ mod tests {
     #[case("p/../../../pwned", "p%2F..%2F..%2F..%2Fpwned")]
     #[case("x.\"a.b\"", "x.%22a.b%22")]
     #[case("a b\n\x1b%ü", "a%20b%0A%1B%25%C3%BC")]
-    fn names_become_one_harmless_component(#[case] attr: &str, #[case] name: &str) {
-        assert_eq!(gc_root_name(attr), name);
+    fn texts_become_one_harmless_component(#[case] attr: &str, #[case] name: &str) {
+        assert_eq!(component(attr), name);
     }
 
     #[test]
     fn long_names_stay_different() {
         let long = "x".repeat(300);
-        let name = gc_root_name(&long);
+        let name = component(&long);
         assert_eq!(name.len(), NAME_MAX);
-        assert_eq!(gc_root_name(&"x".repeat(200)), "x".repeat(200));
-        assert_ne!(name, gc_root_name(&"x".repeat(301)));
-        assert_ne!(name, gc_root_name(&name));
+        assert_eq!(component(&"x".repeat(200)), "x".repeat(200));
+        assert_ne!(name, component(&"x".repeat(301)));
+        assert_ne!(name, component(&name));
     }
 
     proptest! {
         #[test]
         fn different_names_have_different_results(one in "\\PC{0,4}", two in "\\PC{0,4}") {
-            prop_assert_eq!(one == two, gc_root_name(&one) == gc_root_name(&two));
+            prop_assert_eq!(one == two, component(&one) == component(&two));
         }
 
         #[test]
         fn a_result_is_one_component(attr in ".{0,300}") {
-            let name = gc_root_name(&attr);
+            let name = component(&attr);
             prop_assert!(!name.is_empty() && name.len() <= NAME_MAX);
             prop_assert!(name != "." && name != "..");
             prop_assert!(name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._+-%".contains(&byte)));
