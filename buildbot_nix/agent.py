@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import cast
 
@@ -10,13 +11,18 @@ from buildbot.process.build import Build
 from buildbot.process.buildstep import BuildStep
 from buildbot.process.log import StreamLog
 from buildbot.process.remotecommand import RemoteShellCommand
+from buildbot.util.eventual import fireEventually
 from buildbot.util.twisted import async_to_deferred
+from twisted.internet import defer
 from twisted.python import log
 
 from buildbot_nix.errors import BuildbotNixError
 
 #: Seconds between asking the agent to stop and killing it. It needs a moment to end Nix.
 TERM_SECONDS = 15
+#: Bytes of output that are looked at in one turn of the reactor. Workers send less at once, but
+#: nothing makes them.
+SLICE = 64 << 10
 
 
 class AgentCommand(RemoteShellCommand):
@@ -43,17 +49,38 @@ class AgentCommand(RemoteShellCommand):
         self._on_output = on_output
         self._said_something = False
         self._headers: list[str] = []
+        #: Output that was not looked at yet, and the end of looking at it.
+        self._untaken: deque[bytes] = deque()
+        self._taking: defer.Deferred[None] | None = None
         #: The first thing that was wrong with the output.
         self.output_error: BuildbotNixError | None = None
 
     def _take(self, text: str) -> None:
         self._said_something = True
-        if self.output_error is not None:
-            return
+        data = text.encode()
+        self._untaken.extend(data[at : at + SLICE] for at in range(0, len(data), SLICE))
+        if self._taking is None or self._taking.called:
+            self._taking = self._take_all()
+
+    @async_to_deferred
+    async def _take_all(self) -> None:
+        while self._untaken:
+            data = self._untaken.popleft()
+            if self.output_error is None:
+                try:
+                    self._on_output(data)
+                except BuildbotNixError as error:
+                    self.output_error = error
+            if self._untaken:
+                await fireEventually()
+
+    @async_to_deferred
+    async def remoteComplete(self, maybeFailure: object) -> None:
         try:
-            self._on_output(text.encode())
-        except BuildbotNixError as error:
-            self.output_error = error
+            await super().remoteComplete(maybeFailure)
+        finally:
+            if self._taking is not None:
+                await self._taking
 
     # Buildbot calls one of each pair, depending on its version.
 
