@@ -67,7 +67,7 @@ def feed(output: bytes, lines: int) -> Feeding:
         plan = load_plan(settings(Path(folder)))
     project = plan.projects[0]
     evaluate = cast(Any, create_step_from_step_or_factory(EvaluateFlake(plan, project)))
-    build_flake = cast(Any, create_step_from_step_or_factory(BuildFlake(plan)))
+    build_flake = cast(Any, create_step_from_step_or_factory(BuildFlake(plan, project)))
     build = cast(Any, build_stub())
     machine = Machine()
     machine.feed.set_slots(8)
