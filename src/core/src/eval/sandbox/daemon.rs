@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::daemon::{Client, DaemonError};
@@ -12,6 +13,8 @@ use crate::process::{Child, CommandSpec, Stream, environment};
 
 /// Time for a daemon to answer.
 const LIMIT: Duration = Duration::from_secs(20);
+/// Times that it is asked for the store.
+const ATTEMPTS: u32 = 5;
 
 /// A socket on which a daemon answers.
 #[derive(Debug)]
@@ -79,18 +82,35 @@ impl Daemon {
             }
             pause = (pause * 2).min(Duration::from_millis(50));
         }
-        // It says hello when it has opened the store, and made it if there was none: only what is
-        // there by now can be seen inside.
-        match Client::connect(&socket, LIMIT) {
-            Ok(_) => Ok(Self {
-                socket,
-                _child: Some(child),
-            }),
-            Err(DaemonError::Stopped) => Err(Error::Stopped),
-            Err(error) => Err(Error::Nix {
-                message: format!("cannot open the store with our own Nix daemon: {error}"),
-                hint: None,
-            }),
+        greet(&socket)?;
+        Ok(Self {
+            socket,
+            _child: Some(child),
+        })
+    }
+}
+
+/// Waits for the daemon to say hello, which it does when it has opened the store, and made it if
+/// there was none: only what is there by now can be seen inside.
+///
+/// It serves each connection by a process of its own. Of two that make the store at the same time
+/// one fails, and the connection that has shown that it listens is served too.
+fn greet(socket: &Path) -> Result<(), Error> {
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        match Client::connect(socket, LIMIT) {
+            Ok(_) => return Ok(()),
+            Err(DaemonError::Stopped) => return Err(Error::Stopped),
+            Err(DaemonError::Closed) if attempts < ATTEMPTS => {
+                thread::sleep(Duration::from_millis(50));
+            }
+            Err(error) => {
+                return Err(Error::Nix {
+                    message: format!("cannot open the store with our own Nix daemon: {error}"),
+                    hint: None,
+                });
+            }
         }
     }
 }
