@@ -51,7 +51,8 @@ fn facts(plan: &MasterPlan) -> String {
     };
     let systems: Vec<&str> = plan.systems.iter().map(System::as_str).collect();
     let evaluations = format!("{} evaluations a machine", plan.evaluation.concurrent);
-    let builds = format!("{} builds", plan.workers.len());
+    let slots = plan.workers.len();
+    let builds = format!("{slots} build{}", if slots == 1 { "" } else { "s" });
     let limits = [evaluations, builds];
     let services: Vec<&str> = plan
         .services
