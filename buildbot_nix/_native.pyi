@@ -117,9 +117,9 @@ class Plan:
     def release_command(self, master: str, build: int) -> list[str]:
         """What a worker runs once nothing needs the derivations of an evaluation any more."""
     def build_command(
-        self, project: str, drv_path: str, attr: str, branch: str | None
+        self, project: str, drv_path: str, attr: str, properties: dict[str, str]
     ) -> list[str]:
-        """What a worker runs to build one attribute.
+        """What a worker runs to build one attribute in a build with ``properties``.
 
         Raises ``ConfigError`` if there is no such project or ``drv_path`` is no derivation.
         """

@@ -18,7 +18,7 @@ from buildbot.util.twisted import async_to_deferred
 from buildbot.worker.base import Worker
 
 from buildbot_nix._native import BuildResult, Job, OutcomeReader, Plan, Project, Unbuilt
-from buildbot_nix.agent import AgentCommand, no_word
+from buildbot_nix.agent import AgentCommand, no_word, text_properties
 from buildbot_nix.records import Origin, Property, Rebuild, Record, Records
 from buildbot_nix.slots import SlotCommand, StoppedError, WorkerLostError
 
@@ -30,6 +30,8 @@ STEP = "Build flake attr"
 WORKDIR = "build"
 #: Times that a build is begun, should its worker get lost.
 ATTEMPTS = 3
+#: Of these also what is built again: on which machine, and whether the commit is of its branch.
+KNOWN = ("nix_machine", "tested_on_branch")
 #: Where properties of builds say that they are from.
 SOURCE = "nix-eval-nix"
 #: The property that makes an evaluation happen although its result is known.
@@ -84,8 +86,8 @@ class Buildable(NamedTuple):
 
     drv_path: str
     attr: str
-    #: The branch that was evaluated, which decides what is kept.
-    branch: str | None
+    #: What is known of the evaluated commit, which decides whether the result is kept.
+    properties: dict[str, str]
 
 
 class Transcript:
@@ -112,8 +114,7 @@ def agent_command(
     plan: Plan, project: Project, build: Buildable, reader: OutcomeReader, log: StreamLog
 ) -> AgentCommand:
     """The agent that builds ``build``, and writes to ``log``."""
-    drv_path, attr, branch = build
-    command = plan.build_command(project.name, drv_path, attr, branch)
+    command = plan.build_command(project.name, *build)
     remote = AgentCommand(
         workdir=WORKDIR,
         command=command,
@@ -176,7 +177,7 @@ class AttributeBuilds:
         It is rebuilt by building it all the same, if it evaluated; else by evaluating again.
         """
         rows = self._plan.unbuilt_properties(self._project.name, attribute, unbuilt)
-        rows["nix_machine"] = self._machine
+        rows |= self._known()
         properties = properties_of(rows)
         if unbuilt.evaluated:
             rebuild = Rebuild(self._builders.build, properties)
@@ -195,7 +196,7 @@ class AttributeBuilds:
     def begin(self, job: Job, attribute: str, worker: Worker) -> Record:
         """The record of ``job``, whose build begins now on ``worker``."""
         rows = self._plan.build_properties(self._project.name, attribute, job)
-        rows["nix_machine"] = self._machine
+        rows |= self._known()
         properties = properties_of(rows)
         rebuild = Rebuild(self._builders.build, dict(properties))
         properties["workername"] = (worker.name, "Worker")
@@ -213,6 +214,11 @@ class AttributeBuilds:
         record.log("o", failed.verdict.message or "failed")
         end_record(record, verdict)
         return FailedBuild(verdict, self, record)
+
+    def _known(self) -> dict[str, str]:
+        """Properties that a rebuild needs too."""
+        known = text_properties(self._build)
+        return {name: known[name] for name in KNOWN if name in known}
 
     def _evaluator(self) -> Worker:
         """The worker that evaluated. It stands for none: Buildbot's page of a build without a
@@ -277,7 +283,7 @@ class AttributeBuild:
             self._record.on_stop = self.command.stop
             self._begun(self._record)
         self._reader = OutcomeReader()
-        build = Buildable(job.drv_path, job.attr, builds._build.getProperty("branch"))
+        build = Buildable(job.drv_path, job.attr, text_properties(builds._build))
         log = cast(StreamLog, Transcript(self._record))
         return agent_command(builds._plan, builds._project, build, self._reader, log)
 

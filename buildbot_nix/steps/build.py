@@ -12,6 +12,7 @@ from twisted.internet import defer
 from twisted.python.failure import Failure
 
 from buildbot_nix._native import OutcomeReader, Plan, Project
+from buildbot_nix.agent import text_properties
 from buildbot_nix.builds import RESULTS, STEP, Buildable, Verdict, agent_command
 from buildbot_nix.feed import Place
 from buildbot_nix.machines import Machines
@@ -63,7 +64,8 @@ class BuildAttribute(BuildStep):
             feed.release(place)
 
     async def _build(self, slot: SlotCommand, drv_path: str) -> int:
-        build = Buildable(drv_path, self.getProperty("attr"), self.getProperty("branch"))
+        assert self.build is not None
+        build = Buildable(drv_path, self.getProperty("attr"), text_properties(self.build))
         stdio = cast(StreamLog, await self.addLog("stdio"))
         reader = OutcomeReader()
         remote = await slot.run(

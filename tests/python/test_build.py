@@ -102,7 +102,7 @@ def test_what_went_wrong(said: str, status: int, result: BuildResult, message: s
 def test_the_command(plan: Plan) -> None:
     [project] = plan.projects
     log: Any = FakeLog()
-    build = Buildable(DRV, "x86_64-linux.a", "main")
+    build = Buildable(DRV, "x86_64-linux.a", {"branch": "main", "tested_on_branch": "yes"})
     remote = agent_command(plan, project, build, OutcomeReader(), cast(StreamLog, log))
     root = "/nix/var/nix/gcroots/per-user/buildbot-worker/site/x86_64-linux.a"
     assert remote.command == [

@@ -38,15 +38,22 @@ def test_a_bad_machine_line_is_named() -> None:
 
 def test_plan_refuses_what_is_no_derivation(plan: Plan) -> None:
     with pytest.raises(errors.ConfigError, match="no derivation"):
-        plan.build_command("site", "/nix/store/" + "a" * 32 + "-x", "a", "main")
+        plan.build_command("site", "/nix/store/" + "a" * 32 + "-x", "a", {})
     with pytest.raises(errors.ConfigError, match="no project"):
-        plan.build_command("other", DRV, "a", "main")
+        plan.build_command("other", DRV, "a", {})
 
 
 def test_only_branches_that_are_kept_get_a_gc_root(plan: Plan) -> None:
-    assert "--gc-root" in plan.build_command("site", DRV, "a", "main")
-    assert "--gc-root" not in plan.build_command("site", DRV, "a", "feature")
-    assert "--gc-root" not in plan.build_command("site", DRV, "a", None)
+    def is_kept(**properties: str) -> bool:
+        return "--gc-root" in plan.build_command("site", DRV, "a", properties)
+
+    assert is_kept(branch="main", tested_on_branch="yes")
+    assert not is_kept(branch="feature", tested_on_branch="yes")
+    # A commit that somebody named, and what a pull request proposes.
+    assert not is_kept(branch="main", tested_on_branch="no")
+    assert not is_kept(branch="main")
+    proposed = {"head_sha": "1" * 40, "base_sha": "2" * 40, "base_branch": "main"}
+    assert not is_kept(branch="main", tested_on_branch="yes", **proposed)
 
 
 def test_a_run_goes_from_lines_to_a_finding(plan: Plan) -> None:

@@ -183,20 +183,19 @@ fn isolate(
     command.flag("--no-import-from-derivation", forbidden);
 }
 
-/// The command that builds `drv` for attribute `attr` of `project`. With `branch`, the result is
-/// kept from the garbage collector as that branch's, if the settings say so.
+/// The command that builds `drv` for attribute `attr` of `project`. The result is kept from the
+/// garbage collector as that of a branch, if the `properties` of its build and the settings say so.
 pub fn build_command(
     plan: &MasterPlan,
     project: &ProjectPlan,
     drv: &DrvPath,
     attr: &str,
-    branch: Option<&str>,
+    properties: &BTreeMap<String, String>,
 ) -> Vec<String> {
     let building = &plan.building;
     let mut command = Command::new("build");
     command.option("--format", "json");
-    let policy = plan.branch_policy(project);
-    if let Some(branch) = branch.filter(|branch| policy.decide(branch).register_gc_roots) {
+    if let Some(branch) = plan.kept_branch(project, properties) {
         let folder = results_folder(plan, project, branch);
         command.option("--gc-root", format!("{folder}/{}", component(attr)));
     }

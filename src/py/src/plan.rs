@@ -310,14 +310,14 @@ impl Plan {
         project: &str,
         drv_path: &str,
         attr: &str,
-        branch: Option<&str>,
+        properties: BTreeMap<String, String>,
     ) -> PyResult<Vec<String>> {
         boundary::call(python, || {
             let project = self.project(project)?;
             let drv: DrvPath = drv_path
                 .parse()
                 .map_err(|error| Error::Config(format!("{error}")))?;
-            let command = agent::build_command(self.plan(), project, &drv, attr, branch);
+            let command = agent::build_command(self.plan(), project, &drv, attr, &properties);
             Ok::<_, Error>(command)
         })
     }

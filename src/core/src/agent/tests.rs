@@ -38,7 +38,13 @@ fn build(plan: &MasterPlan, attr: &str, keep: bool) -> String {
 }
 
 fn build_of(plan: &MasterPlan, attr: &str, branch: Option<&str>) -> String {
-    build_command(plan, &plan.projects[0], &DRV.parse().unwrap(), attr, branch).join(" ")
+    let branch = branch.map(|branch| ("branch".to_owned(), branch.to_owned()));
+    let mut properties: BTreeMap<String, String> = branch.into_iter().collect();
+    if !properties.is_empty() {
+        properties.insert("tested_on_branch".to_owned(), "yes".to_owned());
+    }
+    let drv = DRV.parse().unwrap();
+    build_command(plan, &plan.projects[0], &drv, attr, &properties).join(" ")
 }
 
 #[test]
