@@ -304,6 +304,10 @@ impl Plan {
         agent::release_command(self.plan(), master, build)
     }
 
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "PyO3 makes a map of its own from a dict"
+    )]
     fn build_command(
         &self,
         python: Python<'_>,
