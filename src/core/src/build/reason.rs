@@ -49,6 +49,14 @@ pub(super) fn is_disk_full(error: &str) -> bool {
     error.contains("No space left on device") || error.contains("lack of free disk space")
 }
 
+/// Whether Nix says that no machine it may use is of the system, or has the features, that the
+/// derivation asks for. Since 2.32 that counts as a failed build, although no builder ran.
+pub(super) fn is_for_another_machine(error: &str) -> bool {
+    without_builder_lines(error)
+        .lines()
+        .any(|line| line.trim_start().starts_with("Required system: '"))
+}
+
 /// A signal for people: SIGKILL is nearly always the kernel's answer to a lack of memory.
 pub(super) fn signal_text(number: i32) -> String {
     match signal_name(number) {
@@ -105,6 +113,20 @@ mod tests {
     #[case("failed due to signal 99999999999999")]
     fn other_errors_speak_for_themselves(#[case] error: &str) {
         assert_eq!(builder_end(error), None);
+    }
+
+    #[rstest]
+    // Recorded from Nix 2.34.8.
+    #[case(
+        "error: Cannot build '/nix/store/23h4hxxajkl6vxk8krgks7vadsp4q6x3-x.drv'.\n       Reason: platform mismatch\n       Required system: 'riscv64-linux'\n       Current system: 'x86_64-linux'",
+        true
+    )]
+    #[case(
+        "error: Cannot build '/nix/store/x-a.drv'.\n       Reason: builder failed with exit code 1.\n       Last 1 log lines:\n       > Required system: 'a'",
+        false
+    )]
+    fn a_derivation_for_another_machine_is_told(#[case] error: &str, #[case] expected: bool) {
+        assert_eq!(is_for_another_machine(error), expected);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use super::activities::Finished;
-use super::reason::{builder_end, is_disk_full, signal_text};
+use super::reason::{builder_end, is_disk_full, is_for_another_machine, signal_text};
 use super::request::Request;
 use crate::machine_line::BuildResult;
 use crate::nix::DrvPath;
@@ -106,7 +106,8 @@ pub(super) fn decide(facts: &Facts) -> Verdict {
             sentence(error)
         ));
     }
-    if facts.failures > 0 {
+    let is_nobodys = |error: &&str| is_for_another_machine(error);
+    if facts.failures > 0 && !(facts.failed.is_empty() && facts.errors.iter().any(is_nobodys)) {
         return builder_failed(facts);
     }
     Verdict::transient(nix_failed(facts))
