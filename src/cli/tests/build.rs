@@ -180,7 +180,7 @@ fn all_outputs_are_protected_whatever_the_attribute_is_called() {
             let built = build(&fresh, &["--gc-root", root.to_str().unwrap()]);
             assert_eq!(built.code(), 0, "{}", built.log);
             assert_eq!(built.outcome.message, None);
-            let protected = run_nix(Command::new("nix-store").args(["--gc", "--print-roots"]));
+            let protected = printed_roots();
             for (name, path) in &built.outcome.outputs {
                 let suffix = if name == "out" {
                     String::new()
@@ -198,6 +198,11 @@ fn all_outputs_are_protected_whatever_the_attribute_is_called() {
     }
     let names = std::fs::read_dir(folder.path()).unwrap().count();
     assert_eq!(names, 1, "nothing is made beside the folder `some`");
+}
+
+/// What Nix says that it protects; newer versions put quotes around the links.
+fn printed_roots() -> String {
+    run_nix(Command::new("nix-store").args(["--gc", "--print-roots"])).replace('"', "")
 }
 
 #[test]
@@ -219,7 +224,7 @@ fn below_nixs_own_folder_no_output_has_the_name_of_another_attribute() {
             "{}",
             built.log
         );
-        let protected = run_nix(Command::new("nix-store").args(["--gc", "--print-roots"]));
+        let protected = printed_roots();
         for (name, path) in &built.outcome.outputs {
             let suffix = if name == "out" {
                 String::new()

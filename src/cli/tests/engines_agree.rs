@@ -51,6 +51,8 @@ fn cause(error: &str) -> &str {
         "is no derivation that can be built",
         "is not in the Nix store",
         "expected a string",
+        // Of a file that is forbidden, newer versions name the folder.
+        "is forbidden in pure evaluation mode",
     ];
     let cause = error.lines().rfind(|line| line.contains("error:"));
     let cause = cause.unwrap_or(error).trim();

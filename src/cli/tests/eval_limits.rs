@@ -25,8 +25,11 @@ fn a_crash_ends_one_attribute() {
         .evaluate(&["--workers", "1"]);
     evaluated.assert_complete();
     assert_eq!(evaluated.job_names(), ["a", "z"]);
+    // Newer versions of Nix notice what ends the process of older ones.
+    let failure = evaluated.failure();
     assert!(
-        evaluated.failure().starts_with("the evaluator ended with "),
+        failure.starts_with("the evaluator ended with ")
+            || failure.ends_with("stack overflow; max-call-depth exceeded"),
         "{evaluated:#?}"
     );
 }
