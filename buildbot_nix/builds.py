@@ -193,15 +193,17 @@ class AttributeBuilds:
         record.finish(FAILURE, unbuilt.text)
         return record
 
-    def begin(self, job: Job, attribute: str, worker: Worker) -> Record:
-        """The record of ``job``, whose build begins now on ``worker``."""
+    def begin(self, job: Job, attribute: str, builder: Worker | None) -> Record:
+        """The record of ``job``, whose build begins now on ``builder``; None if others build it."""
         rows = self._plan.build_properties(self._project.name, attribute, job)
         rows |= self._known()
         properties = properties_of(rows)
         rebuild = Rebuild(self._builders.build, dict(properties))
-        properties["workername"] = (worker.name, "Worker")
+        if builder is not None:
+            properties["workername"] = (builder.name, "Worker")
+        worker = worker_id(builder or self._evaluator())
         name = rows["virtual_builder_name"]
-        return self._records.begin(self._origin, worker_id(worker), name, properties, rebuild, STEP)
+        return self._records.begin(self._origin, worker, name, properties, rebuild, STEP)
 
     async def take_over(self, job: Job, attribute: str, failed: FailedBuild) -> FailedBuild:
         """The record of a build that another run did while this one waited for it."""
@@ -209,7 +211,7 @@ class AttributeBuilds:
         url = failed.builds.url(failed.record)
         message = f"{failed.verdict.message or 'failed'} (built for another evaluation: {url})"
         verdict = replace(failed.verdict, message=message)
-        record = self.begin(job, attribute, self._evaluator())
+        record = self.begin(job, attribute, None)
         record.log("h", f"Another evaluation built the same derivation at that time: {url}")
         record.log("o", failed.verdict.message or "failed")
         end_record(record, verdict)

@@ -161,6 +161,8 @@ class RunDriver:
                 self._note_failure(job, ended)
                 # Anything else says nothing of the derivation.
                 failed = ended if verdict.result == BuildResult.Failed else None
+                # Records of what needs it tell where it can be seen.
+                await self._builds.settled()
         finally:
             self._flights.end(job.drv_path, failed)
             self._finish(job, verdict)
