@@ -65,6 +65,8 @@ class Plan:
     #: Seconds.
     checkout_timeout: int
     build_timeout: int
+    #: Seconds that the database keeps what, by name of the rule (``buildbot_nix.state``).
+    retention: dict[str, int]
     projects: list[Project]
     workers: list[Worker]
     builders: list[Builder]

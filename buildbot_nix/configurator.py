@@ -49,6 +49,7 @@ from buildbot_nix.machines import Machines
 from buildbot_nix.poller import HeadPoller, heads_only
 from buildbot_nix.records import Records
 from buildbot_nix.secrets import SettingsSecrets
+from buildbot_nix.state import Janitor
 from buildbot_nix.steps.build import BuildAttribute
 from buildbot_nix.steps.checkout import Checkout
 from buildbot_nix.steps.eval import EvaluateFlake
@@ -212,6 +213,7 @@ class Materialiser:
         services: list[Any] = [
             Machines(slots=dict(slots), evaluations=evaluations),
             Records(name=Records.SERVICE_NAME),
+            Janitor(retention=self.plan.retention),
         ]
         if self.plan.cancel_filters:
             filters = [

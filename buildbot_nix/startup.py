@@ -11,6 +11,7 @@ import sqlalchemy
 
 from buildbot_nix._native import Plan, load_plan
 from buildbot_nix.errors import BuildbotNixError
+from buildbot_nix.state.migrate import NewerDatabaseError, check
 
 #: Seconds to wait for the database server.
 CONNECT_SECONDS = 10
@@ -71,21 +72,30 @@ def tcp_address(endpoint: str) -> tuple[str, int] | None:
 
 
 def database_problem(url: str) -> Iterator[str]:
-    """Whether the database cannot be reached. An SQLite file may still have to be made."""
+    """Whether the database cannot be used. An SQLite file may still have to be made."""
     parsed = sqlalchemy.make_url(url)
+    arguments = {}
     if parsed.get_backend_name() == "sqlite":
         # A relative path is in the master's folder, which is there.
-        folder = os.path.dirname(parsed.database or "") or os.curdir
+        file = parsed.database or ""
+        folder = os.path.dirname(file) or os.curdir
         if not os.access(folder, os.W_OK | os.X_OK):
-            yield f"cannot make the database {parsed.database}: {folder} is no folder to write in"
-        return
+            yield f"cannot make the database {file}: {folder} is no folder to write in"
+            return
+        if not os.path.exists(file):
+            return
+    else:
+        arguments = {"connect_timeout": CONNECT_SECONDS}
     shown = parsed.render_as_string(hide_password=True)
-    arguments = {"connect_timeout": CONNECT_SECONDS}
     try:
         engine = sqlalchemy.create_engine(parsed, connect_args=arguments)
-        with engine.connect():
-            pass
-        engine.dispose()
+        try:
+            with engine.connect() as connection:
+                check(connection)
+        finally:
+            engine.dispose()
+    except NewerDatabaseError as error:
+        yield f"cannot use the database {shown}: {error}"
     except ImportError as error:
         yield f"cannot use the database {shown}: {error}; install its Python driver"
     except sqlalchemy.exc.SQLAlchemyError as error:

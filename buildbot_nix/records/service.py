@@ -7,12 +7,12 @@ from typing import Any, ClassVar
 from buildbot.master import BuildMaster
 from buildbot.util.service import BuildbotService
 from buildbot.util.twisted import async_to_deferred
-from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from twisted.internet import defer
 from twisted.internet.base import DelayedCall
-from twisted.internet.task import deferLater
 from twisted.python import log
 
+from buildbot_nix.database import while_away
 from buildbot_nix.records import events, rows
 from buildbot_nix.records.record import End, Origin, Property, Rebuild, Record
 
@@ -20,8 +20,6 @@ from buildbot_nix.records.record import End, Origin, Property, Rebuild, Record
 GATHER_SECONDS = 0.1
 #: Seconds that lines of a log wait for more.
 LOG_SECONDS = 1.0
-#: Seconds between attempts while the database is away, longer each time.
-RETRY_SECONDS = (0.5, 1, 2, 5, 10, 30)
 #: Attempts if somebody else numbers builds of the same builders.
 CONFLICTS_MAX = 5
 #: Logs that were written in more pieces are put together again when they end.
@@ -131,24 +129,23 @@ class Records(BuildbotService):
             self._writing.release()
 
     async def _write(self, taken: list[tuple[Record, list[str], End | None]]) -> list[rows.Change]:
-        attempt = 0
-        while True:
-            changes = [change(*item) for item in taken]
+        for attempt in range(CONFLICTS_MAX + 1):
             try:
-                await self.master.db.pool.do_with_transaction(
-                    rows.write, self.master.db.model, changes
+                return await while_away(
+                    self.master, lambda: self._write_once(taken), lambda: self._is_last
                 )
-                return changes
-            except (OperationalError, InterfaceError) as error:
-                if self._is_last:
-                    raise
-                pause = RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)]
-                log.msg(f"buildbot-nix: builds are not written yet, again in {pause} s: {error}")
-                await deferLater(self.master.reactor, pause, lambda: None)
             except IntegrityError:
                 if attempt == CONFLICTS_MAX:
                     raise
-            attempt += 1
+        raise AssertionError
+
+    @async_to_deferred
+    async def _write_once(
+        self, taken: list[tuple[Record, list[str], End | None]]
+    ) -> list[rows.Change]:
+        changes = [change(*item) for item in taken]
+        await self.master.db.pool.do_with_transaction(rows.write, self.master.db.model, changes)
+        return changes
 
     def _tell(
         self,

@@ -124,6 +124,11 @@ impl Plan {
     }
 
     #[getter]
+    fn retention(&self) -> BTreeMap<&'static str, u64> {
+        self.plan().retention.seconds()
+    }
+
+    #[getter]
     fn projects(&self) -> Vec<Project> {
         let projects = self.plan().projects.iter();
         projects.map(|row| Project::new(row, self.plan())).collect()

@@ -14,6 +14,7 @@ mod node;
 mod problem;
 mod read;
 mod read_pull_based;
+mod retention;
 mod settings;
 mod table;
 mod unsupported;
@@ -27,6 +28,7 @@ pub use limits::EvalLimits;
 pub use load::{load_settings, load_workers};
 pub use problem::{Problem, Problems};
 pub use read::parse_settings;
+pub use retention::Retention;
 pub use settings::{
     DatabaseUrl, Endpoint, Engine, EvaluationSettings, PolledRepository, PullBased, Settings,
 };

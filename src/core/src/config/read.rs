@@ -4,6 +4,7 @@ use super::isolation::isolation;
 use super::limits::{limits, of_projects};
 use super::node::{Value, parse};
 use super::read_pull_based::pull_based;
+use super::retention::retention;
 use super::table::{Collector, Read, Reported, Table};
 use super::value::{Mismatch, Parsed};
 use super::{
@@ -54,6 +55,7 @@ fn settings(table: &Table) -> Read<Settings> {
     let build_timeout = table.optional("build_timeout", value::seconds, 10_800);
     let build_max_silent_time = table.optional("build_max_silent_time", value::seconds, 1200);
     let build_log_limit = table.optional("build_log_limit", value::count(1, 1 << 20, "MiB"), 64);
+    let retention = retention(table);
     let allow_unauthenticated_control =
         table.optional("allow_unauthenticated_control", value::boolean, false);
     let auth_backend = table.optional("auth_backend", auth_backend, ());
@@ -83,6 +85,7 @@ fn settings(table: &Table) -> Read<Settings> {
         build_timeout: build_timeout?,
         build_max_silent_time: build_max_silent_time?,
         build_log_limit: build_log_limit?,
+        retention: retention?,
         allow_unauthenticated_control: allow_unauthenticated_control?,
         branches: branches?,
         pull_based: pull_based?,

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::nix::System;
 use crate::secret::{SecretFile, SecretUrl};
 
-use super::{BranchRule, EvalLimits, GitUrl, IsolationSettings};
+use super::{BranchRule, EvalLimits, GitUrl, IsolationSettings, Retention};
 
 /// All settings of a master, checked. `docs/configuration.md` explains each key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub struct Settings {
     pub build_max_silent_time: u64,
     /// MiB of a build's log that are kept, from its head and its end.
     pub build_log_limit: u64,
+    /// How long the database keeps what.
+    pub retention: Retention,
     /// Whether everyone may start, stop and rebuild.
     pub allow_unauthenticated_control: bool,
     /// Rules for branches beside the default branch, by name.

@@ -49,6 +49,7 @@ pub fn master_plan(
             log_limit_mib: settings.build_log_limit,
             show_trace: settings.show_trace_on_failure,
         },
+        retention: settings.retention.clone(),
         gc_roots: GcRootsPlan {
             enabled: settings.gcroots,
             user: settings.gcroots_user.clone(),

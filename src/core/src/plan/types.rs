@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::config::{BranchRule, Engine, EvalLimits, GitUrl, IsolationSettings};
+use crate::config::{BranchRule, Engine, EvalLimits, GitUrl, IsolationSettings, Retention};
 use crate::nix::System;
 use crate::secret::{SecretFile, SecretUrl};
 
@@ -30,6 +30,8 @@ pub struct MasterPlan {
     pub evaluation: EvaluationPlan,
     /// How builds of attributes run.
     pub building: BuildingPlan,
+    /// How long the database keeps what.
+    pub retention: Retention,
     /// Whose results are kept from the garbage collector.
     pub gc_roots: GcRootsPlan,
     /// Rules for branches beside the default branch; [`MasterPlan::branch_policy`] applies them.
