@@ -20,6 +20,7 @@ from buildbot.worker.base import Worker
 from buildbot_nix._native import BuildResult, Job, OutcomeReader, Plan, Project, Unbuilt
 from buildbot_nix.agent import AgentCommand, no_word, text_properties
 from buildbot_nix.records import Origin, Property, Rebuild, Record, Records
+from buildbot_nix.run_events import AttributeEnded, RunEvents, Subject
 from buildbot_nix.slots import SlotCommand, StoppedError, WorkerLostError
 
 #: Seconds that Buildbot waits longer than the agent before it ends a build itself.
@@ -231,6 +232,24 @@ class AttributeBuilds:
         """Ends all builds."""
         for command in list(self._commands):
             command.stop(reason)
+
+    def tell(self, record: Record) -> None:
+        """Tells how ``record``, which has ended, did, as soon as it can be seen."""
+        record.written.addCallback(lambda _: self._tell(record))
+
+    def _tell(self, record: Record) -> None:
+        end = record.end
+        assert end is not None
+        ended = AttributeEnded(
+            subject=Subject.of(self._build, self._project.name),
+            attr=record.properties["attr"][0],
+            name=record.builder_name,
+            results=end.results,
+            text=end.text,
+            url=self.url(record) or "",
+            is_rebuild=False,
+        )
+        RunEvents.find(self._master).emit(ended)
 
     @async_to_deferred
     async def settled(self) -> None:

@@ -48,6 +48,7 @@ from buildbot_nix.errors import BuildbotNixError, ConfigError
 from buildbot_nix.machines import Machines
 from buildbot_nix.poller import HeadPoller, heads_only
 from buildbot_nix.records import Records
+from buildbot_nix.runs import AttributeRebuild, EvaluationBuild, ToldFactory
 from buildbot_nix.secrets import SettingsSecrets
 from buildbot_nix.state import Janitor
 from buildbot_nix.steps.build import BuildAttribute
@@ -144,11 +145,13 @@ class Materialiser:
         project = self.projects[row.project]
         checkout = Checkout(self.plan, project)
         evaluate = EvaluateFlake(self.plan, project)
-        return BuildFactory([checkout, evaluate, BuildFlake(self.plan, project)])
+        steps = [checkout, evaluate, BuildFlake(self.plan, project)]
+        return ToldFactory(EvaluationBuild, project.name, steps)
 
     def build_steps(self, row: Builder) -> BuildFactory:
         project = self.projects[row.project]
-        return BuildFactory([BuildAttribute(self.plan, project)])
+        steps = [BuildAttribute(self.plan, project)]
+        return ToldFactory(AttributeRebuild, project.name, steps)
 
     def worker_with_the_derivation(self, _: Any, workers: Iterable[Any], request: Any) -> Any:
         """A free worker of the machine that evaluated: the derivation is in its store."""

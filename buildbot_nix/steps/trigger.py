@@ -137,6 +137,7 @@ class RunDriver:
             own = await self._builds.take_over(job, self.run.attribute or "", failed)
             verdict = own.verdict
             self._show(job.index, own.record)
+            self._builds.tell(own.record)
             self._note_failure(job, own)
         finally:
             self._finish(job, verdict)
@@ -165,6 +166,8 @@ class RunDriver:
                 await self._builds.settled()
         finally:
             self._flights.end(job.drv_path, failed)
+            for record in begun:
+                self._builds.tell(record)
             self._finish(job, verdict)
             self._feed.release(self)
             self._check_finished()
@@ -184,6 +187,7 @@ class RunDriver:
         for unbuilt in self.run.take_unbuilt():
             record = self._builds.record(unbuilt, self.run.attribute or "")
             self._show(unbuilt.index, record)
+            self._builds.tell(record)
 
     def _show(self, index: int, record: Record) -> None:
         """Links the record from the summary, as soon as it has an address."""

@@ -42,6 +42,9 @@ class FakeBuilds:
         self.taken_over.append(job.attr)
         return FailedBuild(failed.verdict, failed.builds, self._record())
 
+    def tell(self, record: Any) -> None:
+        pass
+
     def stop(self, reason: str) -> None:
         if self.running:
             self.end(Verdict(BuildResult.Cancelled))
