@@ -151,7 +151,9 @@ class Bench:
     def again(self, case: Case) -> None:
         """The agent finds that nothing has changed."""
         folder = self._repository(case, f"{case.name}-again")
-        command = agent(self.program, "nix", "--cache-dir", str(self.folder / "memory"))
+        # With links that keep it, as a worker makes them.
+        keep = ["--run", "bench-1", "--gc-roots-user", "bench"]
+        command = agent(self.program, "nix", "--cache-dir", str(self.folder / "memory"), *keep)
         argv = command(folder, case.systems)
         self._measure(argv, b"")
         costs = [self._measure(argv, b'"type":"job"') for _ in range(self.rounds)]
@@ -217,7 +219,7 @@ def verdicts(
             title = f"first job in 1 s: {case}, {state}, {name}"
             yield title, f"{cost.first:.2f} s", cost.first < 1
         elif state == "the same tree again":
-            yield f"again in 1 s: {case}", f"{cost.wall:.2f} s", cost.wall < 1
+            yield f"again in 0.5 s: {case}", f"{cost.wall:.2f} s", cost.wall < 0.5
     if feeding is not None:
         title = f"{feeding.lines} job lines cost the master less than 2 s"
         yield title, f"{feeding.cpu:.2f} s", feeding.cpu < 2

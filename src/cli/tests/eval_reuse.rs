@@ -235,9 +235,21 @@ fn what_is_lost_is_found_out_again() {
     let repository = Repository::with_checks(&format!("{{ a = {}; }}", derivation("a", "")));
     let first = repository.evaluate("first", &[]);
     let drv = first.job("x86_64-linux\na").drv_path.to_string();
-    // This derivation alone; nothing else knows of it.
-    let deleted = Command::new("nix-store").args(["--delete", &drv]).output();
-    assert!(deleted.unwrap().status.success());
+    // Nothing knows of the derivation but what keeps those of the evaluation together.
+    let referrers = Command::new("nix-store")
+        .args(["--query", "--referrers", &drv])
+        .output();
+    let referrers = String::from_utf8(referrers.unwrap().stdout).unwrap();
+    assert_eq!(referrers.lines().count(), 1, "{referrers}");
+    let delete = |paths: &[&str]| {
+        let deleted = Command::new("nix-store")
+            .arg("--delete")
+            .args(paths)
+            .output();
+        deleted.unwrap().status.success()
+    };
+    assert!(!delete(&[&drv]));
+    assert!(delete(&[&drv, referrers.trim()]));
     assert_eq!(reused(&repository.evaluate("second", &[])), None);
     assert!(Path::new(&drv).exists());
 

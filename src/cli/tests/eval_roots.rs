@@ -164,6 +164,8 @@ fn a_reused_result_is_kept_as_well() {
     assert!(!is_reused(&first));
     let second = evaluate("m-2");
     assert!(is_reused(&second), "{second:#?}");
+    // However many derivations there are, one link keeps all of them.
+    assert_eq!(manifests(&store, "m-2").len(), 1);
     store.release("m-1");
     store.collect_garbage();
     assert_eq!(store.left(&second), 2);
@@ -178,14 +180,61 @@ fn a_reused_result_is_kept_as_well() {
     assert_eq!(third.job_names(), first.job_names());
 
     // Of two, one is lost: it is not said that all is well.
+    assert!(is_reused(&evaluate("m-4")));
+    let [manifest] = manifests(&store, "m-4").try_into().unwrap();
     store.release("m-3");
+    store.release("m-4");
     let drv = third.job("x86_64-linux\nb").drv_path.as_str();
-    let mut delete = Command::new("nix-store");
-    let deleted = store.apply(delete.args(["--delete", drv])).output();
-    assert!(deleted.unwrap().status.success());
-    let fourth = evaluate("m-4");
-    assert!(!is_reused(&fourth));
-    assert_eq!(store.left(&fourth), 2);
+    let delete = |paths: &[&str]| {
+        let mut delete = Command::new("nix-store");
+        let deleted = store.apply(delete.arg("--delete").args(paths)).output();
+        deleted.unwrap().status.success()
+    };
+    assert!(!delete(&[drv]), "a derivation goes before its manifest");
+    assert!(delete(&[&manifest, drv]));
+    let fifth = evaluate("m-5");
+    assert!(!is_reused(&fifth));
+    assert_eq!(store.left(&fifth), 2);
+}
+
+/// Nothing refers to a manifest, so a collection takes it alone where something else keeps the
+/// derivations, as results that are kept do.
+#[test]
+fn a_result_is_reused_after_a_collection_that_left_its_derivations() {
+    let store = Store::new();
+    let checkout = checkout("x");
+    commit(&checkout);
+    let evaluate = |run: &str| store.evaluate(&checkout, run, &["--gc-roots-user", USER]);
+    let first = evaluate("m-1");
+    assert!(is_reused(&evaluate("m-2")));
+    let [manifest] = manifests(&store, "m-2").try_into().unwrap();
+    store.release("m-2");
+    store.collect_garbage();
+    assert!(!store.has(&manifest));
+    assert_eq!(store.left(&first), 2);
+
+    let third = evaluate("m-3");
+    assert!(is_reused(&third), "{third:#?}");
+    assert_eq!(third.warnings(), Vec::<&str>::new());
+    assert_eq!(manifests(&store, "m-3"), [manifest]);
+    store.release("m-1");
+    store.collect_garbage();
+    assert_eq!(store.left(&third), 2);
+}
+
+/// What a run is kept by if its result was reused.
+fn manifests(store: &Store, run: &str) -> Vec<String> {
+    let folder = store.direct().join(run);
+    let links = names(&folder).into_iter().map(|name| folder.join(name));
+    let targets = links.map(|link| std::fs::read_link(link).unwrap().display().to_string());
+    let manifests: Vec<String> = targets.collect();
+    assert!(
+        manifests
+            .iter()
+            .all(|it| it.ends_with("-buildbot-nix-evaluation")),
+        "{manifests:?}"
+    );
+    manifests
 }
 
 /// More than Nix is told of at once, in the place where it has to be told.

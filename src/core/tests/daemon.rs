@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use buildbot_nix_core::daemon::{Client, Wanted};
+use buildbot_nix_core::daemon::{Client, DaemonError, Wanted};
 use buildbot_nix_core::nix::{DrvPath, StorePath};
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -181,6 +181,45 @@ fn the_program_takes_the_place_of_a_daemon() {
     let [first, _] = instantiate();
     let valid = client.valid_paths(&[&store_path(&first)]).unwrap();
     assert_eq!(valid, [store_path(&first)].into());
+}
+
+#[test]
+fn a_text_keeps_what_it_refers_to() {
+    let daemon = Daemon::start("substituters =");
+    let drvs = instantiate_many(3);
+    let [first, others @ ..] = &drvs[..] else {
+        panic!("{drvs:?}");
+    };
+    let paths: Vec<StorePath> = drvs.iter().map(store_path).collect();
+    let paths: Vec<&StorePath> = paths.iter().collect();
+    let mut client = daemon.client();
+    let text = client.add_text("a-text", "words\n", &paths).unwrap();
+    assert_eq!(std::fs::read(text.as_str()).unwrap(), b"words\n");
+    let references =
+        nix(Command::new("nix-store").args(["--query", "--references", text.as_str()]));
+    assert_eq!(references.lines().count(), 3);
+    // The answer is read to its end, and the same text is the same path.
+    assert_eq!(client.valid_paths(&[&text]).unwrap(), [text.clone()].into());
+    assert_eq!(client.add_text("a-text", "words\n", &paths).unwrap(), text);
+    drop(client);
+
+    let delete = |paths: &[&str]| {
+        let mut command = Command::new("nix-store");
+        let deleted = command.arg("--delete").args(paths).output();
+        deleted.unwrap().status.success()
+    };
+    assert!(!delete(&[first.as_str()]));
+    let begun = Instant::now();
+    while !delete(&[text.as_str(), first.as_str()]) {
+        assert!(begun.elapsed() < LIMIT, "it is still held");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // What is gone cannot be referred to, and the connection is of use afterwards.
+    let mut client = daemon.client();
+    let error = client.add_text("a-text", "words\n", &paths).unwrap_err();
+    assert!(matches!(error, DaemonError::Refused(_)), "{error}");
+    let valid = client.valid_paths(&paths).unwrap();
+    assert_eq!(valid, others.iter().map(store_path).collect());
 }
 
 #[test]

@@ -94,6 +94,19 @@ impl Client {
         self.connection.add_temp_roots(paths)
     }
 
+    /// Adds a file called `name` with `text` that refers to `references`, which cannot be collected
+    /// before it then. It is held as by [`Client::add_temp_roots`]. Refused if one of them is not
+    /// valid.
+    pub fn add_text(
+        &mut self,
+        name: &str,
+        text: &str,
+        references: &[&StorePath],
+    ) -> Result<StorePath, DaemonError> {
+        self.connection.stream_mut().begin(LIMIT);
+        self.connection.add_text(name, text, references)
+    }
+
     /// What would be built and fetched for all of `wanted`. Substituters are asked, so this takes
     /// as long as they do, at most `limit`.
     ///

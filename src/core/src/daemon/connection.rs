@@ -17,6 +17,7 @@ const MINOR: u64 = 38;
 /// Of Nix 2.4. Older ones have other forms of what is sent here.
 const MINOR_MIN: u64 = 32;
 
+const ADD_TO_STORE: u64 = 7;
 const ADD_TEMP_ROOT: u64 = 11;
 const SET_OPTIONS: u64 = 19;
 const QUERY_VALID_PATHS: u64 = 31;
@@ -141,6 +142,38 @@ impl<S: Read + Write> Connection<S> {
             }
         }
         Ok(())
+    }
+
+    /// Adds a file called `name` that holds `text` and refers to `references`, all of which have to
+    /// be valid. The same file has the same path.
+    pub(super) fn add_text(
+        &mut self,
+        name: &str,
+        text: &str,
+        references: &[&StorePath],
+    ) -> Result<StorePath, DaemonError> {
+        let request = Request::default()
+            .number(ADD_TO_STORE)
+            .text(name)
+            // How its path is made, as for derivations.
+            .text("text:sha256")
+            .texts(references.iter().map(|path| path.as_str()))
+            // Do not repair.
+            .number(0)
+            .framed(text.as_bytes());
+        self.ask(&request, |answer| {
+            let path = answer.path()?;
+            // Who built it, its hash, references, time, size, origin, signatures, content address.
+            answer.text()?;
+            answer.text()?;
+            answer.skip_texts()?;
+            answer.number()?;
+            answer.number()?;
+            answer.number()?;
+            answer.skip_texts()?;
+            answer.text()?;
+            Ok(path)
+        })
     }
 
     /// What would have to be done so that all of `wanted` is valid.

@@ -37,6 +37,7 @@ pub fn conversation(bytes: &[u8]) {
     let _ = connection
         .add_temp_roots(&[&path])
         .and_then(|()| connection.valid_paths(&[&path]).map(drop))
+        .and_then(|()| connection.add_text("a", "b", &[&path]).map(drop))
         .and_then(|()| connection.leave_out_broken_substituters())
         .and_then(|()| connection.missing(&[Wanted::Outputs(drv)]).map(drop));
 }

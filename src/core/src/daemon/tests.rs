@@ -117,6 +117,33 @@ fn other_versions_are_refused(#[case] major: u64, #[case] minor: u64) {
 }
 
 #[test]
+fn a_text_is_sent_in_frames_and_the_whole_answer_read() {
+    let info = Request::default()
+        .number(LAST)
+        .text(path("note").as_str())
+        // No deriver; hash; two references; time, size, origin; a signature; content address.
+        .text("")
+        .text("0000")
+        .texts([path("a").as_str(), path("b").as_str()].into_iter())
+        .number(1)
+        .number(2)
+        .number(1)
+        .texts(["key:sig"].into_iter())
+        .text("text:sha256:0000");
+    let next = Request::default()
+        .number(LAST)
+        .texts([path("b").as_str()].into_iter());
+    let says = [hello(37).bytes(), info.bytes(), next.bytes()].concat();
+    let mut connection = Connection::open(Script::new(&says)).unwrap();
+    let (one, two) = (path("a"), path("b"));
+    let added = connection.add_text("note", "words", &[&one, &two]).unwrap();
+    assert_eq!(added, path("note"));
+    let heard = &connection.stream_mut().heard;
+    assert!(heard.ends_with(b"\x05\0\0\0\0\0\0\0words\0\0\0\0\0\0\0\0"));
+    assert_eq!(connection.valid_paths(&[&one, &two]).unwrap(), [two].into());
+}
+
+#[test]
 fn what_is_missing_has_three_parts() {
     let list = |request: Request, name: &str| request.texts([path(name).as_str()].into_iter());
     let answer = Request::default().number(LAST);

@@ -34,6 +34,13 @@ impl Request {
         texts.fold(request, Self::text)
     }
 
+    /// Content as one piece, and the mark of its end. Pieces are not padded.
+    pub(super) fn framed(self, content: &[u8]) -> Self {
+        let mut request = self.number(content.len() as u64);
+        request.0.extend_from_slice(content);
+        request.number(0)
+    }
+
     pub(super) fn bytes(&self) -> &[u8] {
         &self.0
     }
@@ -100,10 +107,13 @@ impl<'s, R: BufRead> Answer<'s, R> {
     pub(super) fn paths(&mut self) -> Result<HashSet<StorePath>, DaemonError> {
         let mut paths = HashSet::new();
         for _ in 0..self.number()? {
-            let path = StorePath::try_from(self.text()?);
-            paths.insert(path.map_err(|error| DaemonError::odd(error.to_string()))?);
+            paths.insert(self.path()?);
         }
         Ok(paths)
+    }
+
+    pub(super) fn path(&mut self) -> Result<StorePath, DaemonError> {
+        StorePath::try_from(self.text()?).map_err(|error| DaemonError::odd(error.to_string()))
     }
 
     fn spend(&mut self, bytes: u64) -> Result<(), DaemonError> {

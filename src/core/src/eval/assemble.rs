@@ -17,8 +17,9 @@ use super::{Event, Progress, Summary};
 use crate::daemon::DaemonError;
 use crate::error::Error;
 use crate::machine_line::{Failed, Job, Line};
-use crate::nix::DrvPath;
+use crate::nix::{DrvPath, StorePath};
 use crate::process::stop_requested;
+use crate::reuse::Remembered;
 
 /// Jobs that are looked up together.
 const BATCH_MAX: usize = 500;
@@ -213,7 +214,8 @@ impl<'s> Assembler<'s> {
         if jobs.is_empty() {
             return Ok(());
         }
-        self.keep(&jobs);
+        let paths = jobs.iter().map(|job| job.drv_path.as_store_path());
+        self.keep(&paths.collect::<Vec<_>>());
         let drvs: Vec<&DrvPath> = jobs.iter().map(|job| &job.drv_path).collect();
         let added = self.edges.add(&drvs, &StoreReader);
         let jobs: Vec<Job> = jobs
@@ -264,40 +266,26 @@ impl<'s> Assembler<'s> {
                 return Err(Error::Stopped);
             }
         }
-        let unanswered = self.statuses.unanswered();
-        if unanswered > 0 {
-            self.text(format!(
-                "{unanswered} jobs count as not built because substituters did not answer in time"
-            ));
-        }
         Ok(())
     }
 
-    /// Hands over what an earlier evaluation found, if its derivations are still there. Links are
-    /// made before it is looked, so that no collection that begins later takes any; one that runs
-    /// already has not seen them, but is told by the store.
-    pub(super) fn replay(&mut self, from: Option<String>, lines: Vec<Line>) -> Result<bool, Error> {
-        let drvs: Vec<&DrvPath> = (lines.iter())
-            .filter_map(|line| match line {
-                Line::Job(job) => Some(&job.drv_path),
-                _ => None,
-            })
-            .collect();
-        let kept = self.gc_roots.as_mut().map(|roots| roots.register(&drvs));
-        match self.statuses.are_there(&drvs) {
-            Ok(true) => {}
+    /// Hands over what an earlier evaluation found, if its derivations are still there. They are
+    /// held until this evaluation ends before links are made, so that no collection takes any.
+    pub(super) fn replay(&mut self, result: Remembered) -> Result<bool, Error> {
+        let drvs = drvs(&result.lines);
+        let held = self.statuses.hold(result.manifest.as_ref(), &drvs);
+        let held = match held {
+            Ok(Some(held)) => held,
             Err(DaemonError::Stopped) => return Err(Error::Stopped),
             // A store that does not answer is the evaluation's to complain of.
-            Ok(false) | Err(_) => return Ok(false),
-        }
+            Ok(None) | Err(_) => return Ok(false),
+        };
         self.lasting = None;
         self.is_replayed = true;
-        self.line(Line::Reused { from });
-        if let Some(Err(error)) = kept {
-            self.warn_of_roots(&error);
-        }
+        self.line(Line::Reused { from: result.label });
+        self.keep(&held.iter().collect::<Vec<_>>());
         let mut jobs = Vec::new();
-        for line in lines {
+        for line in result.lines {
             match line {
                 Line::Job(job) => jobs.push(job),
                 Line::Warning { message } => self.warn(message),
@@ -310,21 +298,35 @@ impl<'s> Assembler<'s> {
         Ok(true)
     }
 
-    /// Takes all that is worth remembering, once everything has been found.
-    pub(super) fn take_lasting(&mut self) -> Result<Option<Vec<Line>>, Error> {
+    /// Takes all that is worth remembering, once everything has been found. Nothing that was found
+    /// waits for this.
+    pub(super) fn take_lasting(&mut self) -> Result<Option<Remembered>, Error> {
         self.flush()?;
+        self.hand_over_all()?;
+        self.pause();
         let Some(mut lines) = self.lasting.take() else {
             return Ok(None);
         };
         lines.extend(self.others.skipped().map(Line::Skipped));
         lines.extend(self.warnings.repeated());
-        Ok(Some(lines))
+        Ok(Some(Remembered {
+            label: None,
+            // Without it every derivation is looked for when the result is used again.
+            manifest: self.statuses.manifest(&drvs(&lines)).ok().flatten(),
+            lines,
+        }))
     }
 
     /// Tells what is only known at the end.
     pub(super) fn finish(mut self) -> Result<Summary, Error> {
         self.flush()?;
         self.hand_over_all()?;
+        let unanswered = self.statuses.unanswered();
+        if unanswered > 0 {
+            self.text(format!(
+                "{unanswered} jobs count as not built because substituters did not answer in time"
+            ));
+        }
         if self.summary.jobs == 0 && self.summary.failed == 0 {
             let message = self.others.nothing_found();
             self.warn(message);
@@ -368,12 +370,11 @@ impl<'s> Assembler<'s> {
         }
     }
 
-    fn keep(&mut self, jobs: &[FoundJob]) {
-        if let Some(gc_roots) = &mut self.gc_roots {
-            let drvs: Vec<&DrvPath> = jobs.iter().map(|job| &job.drv_path).collect();
-            if let Err(error) = gc_roots.register(&drvs) {
-                self.warn_of_roots(&error);
-            }
+    fn keep(&mut self, paths: &[&StorePath]) {
+        if let Some(gc_roots) = &mut self.gc_roots
+            && let Err(error) = gc_roots.register(paths)
+        {
+            self.warn_of_roots(&error);
         }
     }
 
@@ -389,4 +390,13 @@ impl<'s> Assembler<'s> {
             lasting.push(line.clone());
         }
     }
+}
+
+/// The derivations of all jobs.
+fn drvs(lines: &[Line]) -> Vec<&DrvPath> {
+    let drvs = lines.iter().filter_map(|line| match line {
+        Line::Job(job) => Some(&job.drv_path),
+        _ => None,
+    });
+    drvs.collect()
 }

@@ -1,4 +1,4 @@
-//! Keeps the derivations of a running evaluation from the garbage collector.
+//! Keeps the derivations of an evaluation from the garbage collector, or what refers to them.
 
 use std::collections::HashSet;
 use std::io;
@@ -8,21 +8,21 @@ use std::time::Duration;
 
 use super::Keeping;
 use crate::error::Error;
-use crate::nix::DrvPath;
+use crate::nix::StorePath;
 use crate::process::{CommandSpec, capture};
 
-/// Derivations in one command line.
+/// Paths in one command line.
 const BATCH: usize = 1000;
 /// Time for registering one batch.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// A folder of links to derivations.
+/// A folder of links into the store.
 #[derive(Debug)]
 pub(super) struct GcRoots {
     directory: PathBuf,
     /// Whether links in the folder are roots by themselves.
     is_direct: bool,
-    registered: HashSet<DrvPath>,
+    registered: HashSet<StorePath>,
 }
 
 impl GcRoots {
@@ -65,14 +65,14 @@ impl GcRoots {
         &self.directory
     }
 
-    /// Makes roots of `drvs`.
-    pub(super) fn register(&mut self, drvs: &[&DrvPath]) -> Result<(), Error> {
-        let mut new: Vec<&DrvPath> = drvs.to_vec();
-        new.retain(|drv| self.registered.insert((*drv).clone()));
-        for drv in &new {
-            let link = self.directory.join(base_name(drv));
+    /// Makes roots of `paths`.
+    pub(super) fn register(&mut self, paths: &[&StorePath]) -> Result<(), Error> {
+        let mut new: Vec<&StorePath> = paths.to_vec();
+        new.retain(|path| self.registered.insert((*path).clone()));
+        for path in &new {
+            let link = self.directory.join(path.base_name());
             // The same error for all, so that it is told once.
-            place(&link, drv)
+            place(&link, path)
                 .map_err(|error| Error::io("make links in", &self.directory, error))?;
         }
         if !self.is_direct {
@@ -85,18 +85,18 @@ impl GcRoots {
 
     /// Outside of Nix's own folder of roots a link counts only if Nix has been told of it. The one
     /// command that does so without building gives the links names of its own, so there are two
-    /// for each derivation.
-    fn register_links(&self, drvs: &[&DrvPath]) -> Result<(), Error> {
+    /// for each path.
+    fn register_links(&self, paths: &[&StorePath]) -> Result<(), Error> {
         // The hash alone: with more, a long name would be too long for a file.
-        let first = drvs
+        let first = paths
             .first()
-            .and_then(|drv| base_name(drv).split('-').next());
+            .and_then(|path| path.base_name().split('-').next());
         let first = first.unwrap_or_default();
         let links = self.directory.join(format!(".root-{first}"));
         let command = CommandSpec::new("nix")
             .args(["--extra-experimental-features", "nix-command", "build"])
             .args(["--out-link".into(), links.into_os_string()])
-            .args(drvs.iter().map(|drv| drv.as_str()));
+            .args(paths.iter().map(|path| path.as_str()));
         let captured = capture(&command, b"", LIMIT)?;
         if captured.status.success() {
             return Ok(());
@@ -113,17 +113,13 @@ impl GcRoots {
     }
 }
 
-fn base_name(drv: &DrvPath) -> &str {
-    drv.as_str().rsplit('/').next().unwrap_or_default()
-}
-
-/// Makes the link in one step, so that it is never there without leading to the derivation.
-fn place(link: &Path, drv: &DrvPath) -> io::Result<()> {
-    match symlink(drv.as_str(), link) {
+/// Makes the link in one step, so that it is never there without leading to `path`.
+fn place(link: &Path, path: &StorePath) -> io::Result<()> {
+    match symlink(path.as_str(), link) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         made => return made,
     }
-    if std::fs::read_link(link).is_ok_and(|target| target == Path::new(drv.as_str())) {
+    if std::fs::read_link(link).is_ok_and(|target| target == Path::new(path.as_str())) {
         return Ok(());
     }
     let mut temporary = link.as_os_str().to_owned();
@@ -132,7 +128,7 @@ fn place(link: &Path, drv: &DrvPath) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    symlink(drv.as_str(), &temporary)?;
+    symlink(path.as_str(), &temporary)?;
     std::fs::rename(&temporary, link)
 }
 
@@ -143,12 +139,12 @@ mod tests {
     #[test]
     fn a_wrong_link_is_replaced() {
         let directory = tempfile::tempdir().unwrap();
-        let drv: DrvPath = format!("/nix/store/{:032}-a.drv", 0).parse().unwrap();
-        let link = directory.path().join(base_name(&drv));
+        let path: StorePath = format!("/nix/store/{:032}-a.drv", 0).parse().unwrap();
+        let link = directory.path().join(path.base_name());
         symlink("/elsewhere", &link).unwrap();
-        place(&link, &drv).unwrap();
-        assert_eq!(std::fs::read_link(&link).unwrap(), Path::new(drv.as_str()));
-        place(&link, &drv).unwrap();
+        place(&link, &path).unwrap();
+        assert_eq!(std::fs::read_link(&link).unwrap(), Path::new(path.as_str()));
+        place(&link, &path).unwrap();
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
     }
 }

@@ -6,8 +6,7 @@ use super::assemble::Assembler;
 use super::engine::Engine;
 use super::{Isolation, Memory, Request, Source};
 use crate::error::Error;
-use crate::machine_line::Line;
-use crate::reuse::{Key, Recalled, Store, files_key};
+use crate::reuse::{Key, Recalled, Remembered, Store, files_key};
 
 /// Where this evaluation stands in the memory.
 pub(super) struct Remembering<'r> {
@@ -62,7 +61,7 @@ impl<'r> Remembering<'r> {
         }
         match self.store.recall(&self.key) {
             Recalled::Nothing => Ok(false),
-            Recalled::Result { label, lines } => assembler.replay(label, lines),
+            Recalled::Result(result) => assembler.replay(result),
             Recalled::Damaged(problem) => {
                 assembler.warn(format!("evaluated again: {problem}"));
                 Ok(false)
@@ -71,8 +70,9 @@ impl<'r> Remembering<'r> {
     }
 
     /// Keeps the result.
-    pub(super) fn remember(&self, lines: &[Line]) -> Result<(), Error> {
-        let label = self.memory.label.as_deref();
-        self.store.remember(&self.key, label, lines)
+    pub(super) fn remember(&self, result: Remembered) -> Result<(), Error> {
+        let label = self.memory.label.clone();
+        self.store
+            .remember(&self.key, &Remembered { label, ..result })
     }
 }

@@ -86,8 +86,8 @@ pub fn run(
         return Err(error);
     }
     if let Some(memory) = &memory
-        && let Some(lines) = assembler.take_lasting()?
-        && let Err(error) = memory.remember(&lines)
+        && let Some(result) = assembler.take_lasting()?
+        && let Err(error) = memory.remember(result)
     {
         assembler.warn(format!("the result is not remembered: {error}"));
     }

@@ -12,4 +12,4 @@ mod store;
 
 pub(crate) use checkout::files_key;
 pub(crate) use key::Key;
-pub(crate) use store::{Recalled, Store};
+pub(crate) use store::{Recalled, Remembered, Store};

@@ -11,6 +11,7 @@ use super::Key;
 use super::key::digest;
 use crate::error::Error;
 use crate::machine_line::{Decoder, Line, encode};
+use crate::nix::StorePath;
 
 /// How a result's name ends.
 const SUFFIX: &str = ".lines";
@@ -33,19 +34,26 @@ pub(crate) struct Store {
 #[derive(Debug, PartialEq)]
 pub(crate) enum Recalled {
     Nothing,
-    Result {
-        /// What the evaluation was called.
-        label: Option<String>,
-        lines: Vec<Line>,
-    },
+    Result(Remembered),
     /// A file that cannot be used, and why. It is gone now.
     Damaged(String),
+}
+
+/// What an evaluation came to.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Remembered {
+    /// What the evaluation was called.
+    pub(crate) label: Option<String>,
+    /// What refers to all its derivations: as long as this is valid, they are.
+    pub(crate) manifest: Option<StorePath>,
+    pub(crate) lines: Vec<Line>,
 }
 
 /// The first line of a result.
 #[derive(Debug, Serialize, Deserialize)]
 struct Head {
     label: Option<String>,
+    manifest: Option<StorePath>,
     /// Of all that follows.
     sha256: String,
 }
@@ -78,15 +86,10 @@ impl Store {
         recalled
     }
 
-    /// Keeps `lines` as the result of `key`, and lets others go.
-    pub(crate) fn remember(
-        &self,
-        key: &Key,
-        label: Option<&str>,
-        lines: &[Line],
-    ) -> Result<(), Error> {
+    /// Keeps the result of `key`, and lets others go.
+    pub(crate) fn remember(&self, key: &Key, result: &Remembered) -> Result<(), Error> {
         let path = self.path(key);
-        self.write(&path, &content(label, lines))
+        self.write(&path, &content(result))
             .map_err(|error| Error::io("write", &path, error))?;
         self.prune(AGE_MAX, SIZE_MAX);
         Ok(())
@@ -161,10 +164,11 @@ impl Store {
     }
 }
 
-fn content(label: Option<&str>, lines: &[Line]) -> Vec<u8> {
-    let body: Vec<u8> = lines.iter().flat_map(encode).collect();
+fn content(result: &Remembered) -> Vec<u8> {
+    let body: Vec<u8> = result.lines.iter().flat_map(encode).collect();
     let head = Head {
-        label: label.map(str::to_owned),
+        label: result.label.clone(),
+        manifest: result.manifest.clone(),
         sha256: digest(&body),
     };
     let mut content = serde_json::to_vec(&head).unwrap_or_default();
@@ -181,10 +185,11 @@ fn parse(content: &[u8]) -> Option<Recalled> {
         return None;
     }
     let lines = Decoder::default().feed(body).ok()?;
-    Some(Recalled::Result {
+    Some(Recalled::Result(Remembered {
         label: head.label,
+        manifest: head.manifest,
         lines,
-    })
+    }))
 }
 
 #[cfg(test)]
@@ -199,15 +204,13 @@ mod tests {
         key
     }
 
-    fn lines(text: &str) -> Vec<Line> {
+    fn result(label: Option<&str>, text: &str) -> Remembered {
         let message = text.repeat(5000);
-        vec![Line::Warning { message }, Line::Done { jobs: 1, failed: 2 }]
-    }
-
-    fn result(label: Option<&str>, text: &str) -> Recalled {
-        Recalled::Result {
+        let manifest = format!("/nix/store/{:032}-m", 0).parse().unwrap();
+        Remembered {
             label: label.map(str::to_owned),
-            lines: lines(text),
+            manifest: label.is_some().then_some(manifest),
+            lines: vec![Line::Warning { message }, Line::Done { jobs: 1, failed: 2 }],
         }
     }
 
@@ -216,12 +219,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::new(&folder.path().join("new/folder"));
         assert_eq!(store.recall(&key("a")), Recalled::Nothing);
-        store
-            .remember(&key("a"), Some("first"), &lines("ü"))
-            .unwrap();
-        store.remember(&key("b"), None, &lines("b")).unwrap();
-        assert_eq!(store.recall(&key("a")), result(Some("first"), "ü"));
-        assert_eq!(store.recall(&key("b")), result(None, "b"));
+        let [first, second] = [(Some("first"), "ü"), (None, "b")].map(|(a, b)| result(a, b));
+        store.remember(&key("a"), &first).unwrap();
+        store.remember(&key("b"), &second).unwrap();
+        assert_eq!(store.recall(&key("a")), Recalled::Result(first));
+        assert_eq!(store.recall(&key("b")), Recalled::Result(second));
         assert_eq!(store.recall(&key("c")), Recalled::Nothing);
     }
 
@@ -229,7 +231,7 @@ mod tests {
     fn a_damaged_file_is_told_once() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::new(folder.path());
-        store.remember(&key("a"), None, &lines("a")).unwrap();
+        store.remember(&key("a"), &result(None, "a")).unwrap();
         let path = store.path(&key("a"));
         let whole = fs::read(&path).unwrap();
         for damaged in [&whole[..whole.len() - 40], &whole[..10], &[], b"{}\n"] {
@@ -244,7 +246,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::new(folder.path());
         for (hours, name) in [(3, "a"), (2, "b"), (1, "c")] {
-            store.remember(&key(name), None, &lines(name)).unwrap();
+            store.remember(&key(name), &result(None, name)).unwrap();
             let past = SystemTime::now() - Duration::from_secs(hours * 3600);
             let file = File::options().append(true).open(store.path(&key(name)));
             file.unwrap().set_modified(past).unwrap();
@@ -269,9 +271,11 @@ mod tests {
                 let store = &store;
                 scope.spawn(move || {
                     for _ in 0..20 {
-                        store.remember(&key("k"), Some(text), &lines(text)).unwrap();
+                        store
+                            .remember(&key("k"), &result(Some(text), text))
+                            .unwrap();
                         let recalled = store.recall(&key("k"));
-                        assert!(matches!(recalled, Recalled::Result { .. }), "{text}");
+                        assert!(matches!(recalled, Recalled::Result(_)), "{text}");
                     }
                 });
             }

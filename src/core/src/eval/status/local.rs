@@ -1,9 +1,15 @@
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
 use crate::daemon::{Client, DaemonError};
 use crate::machine_line::{CacheStatus, Job};
-use crate::nix::StorePath;
+use crate::nix::{DrvPath, StorePath};
+
+/// Name and text of what refers to all derivations of an evaluation.
+const MANIFEST: [&str; 2] = [
+    "buildbot-nix-evaluation",
+    "Refers to the derivations that an evaluation of buildbot-nix has found, and keeps them together.\n",
+];
 
 /// What the store has, asked over a connection of its own: one that waits for substituters
 /// answers nothing else.
@@ -65,12 +71,55 @@ impl LocalStore {
         self.ask(|client| client.valid_paths(paths))
     }
 
-    /// Those of `paths` that are valid, and stay so as long as this is there.
-    pub(super) fn hold(&mut self, paths: &[&StorePath]) -> Result<HashSet<StorePath>, DaemonError> {
-        self.ask(|client| {
+    /// Whether all of `drvs` are valid; if so they stay as long as this is there. Returns what they
+    /// are held by, which is what has to be kept to keep all of them: their `manifest` if it is
+    /// there. It costs the same for any number of them, and is made anew if it is not.
+    pub(super) fn hold(
+        &mut self,
+        manifest: Option<&StorePath>,
+        drvs: &[&DrvPath],
+    ) -> Result<Option<Vec<StorePath>>, DaemonError> {
+        if let Some(manifest) = manifest
+            && self.hold_each(&[manifest])?
+        {
+            return Ok(Some(vec![manifest.clone()]));
+        }
+        let drvs = store_paths(drvs);
+        if !self.hold_each(&drvs)? {
+            return Ok(None);
+        }
+        match self.add_manifest(&drvs) {
+            Ok(manifest) => Ok(Some(manifest.into_iter().collect())),
+            Err(DaemonError::Refused(_)) => Ok(Some(drvs.into_iter().cloned().collect())),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes what refers to all of `drvs`, so that none can be collected before it. `None` if
+    /// there are none.
+    pub(super) fn manifest(&mut self, drvs: &[&DrvPath]) -> Result<Option<StorePath>, DaemonError> {
+        self.add_manifest(&store_paths(drvs))
+    }
+
+    fn add_manifest(&mut self, drvs: &[&StorePath]) -> Result<Option<StorePath>, DaemonError> {
+        if drvs.is_empty() {
+            return Ok(None);
+        }
+        let [name, text] = MANIFEST;
+        self.ask(|client| client.add_text(name, text, drvs))
+            .map(Some)
+    }
+
+    /// Whether all of `paths` are valid. They stay so as long as this is there.
+    fn hold_each(&mut self, paths: &[&StorePath]) -> Result<bool, DaemonError> {
+        if paths.is_empty() {
+            return Ok(true);
+        }
+        let valid = self.ask(|client| {
             client.add_temp_roots(paths)?;
             client.valid_paths(paths)
-        })
+        })?;
+        Ok(valid.len() == paths.len())
     }
 
     fn ask<T>(
@@ -81,8 +130,17 @@ impl LocalStore {
             Some(client) => client,
             None => Client::open()?,
         };
-        let answer = question(&mut client)?;
-        self.client = Some(client);
-        Ok(answer)
+        let answer = question(&mut client);
+        // What is held is let go with the connection.
+        if matches!(answer, Ok(_) | Err(DaemonError::Refused(_))) {
+            self.client = Some(client);
+        }
+        answer
     }
+}
+
+/// Each once.
+fn store_paths<'d>(drvs: &[&'d DrvPath]) -> Vec<&'d StorePath> {
+    let drvs: BTreeSet<&StorePath> = drvs.iter().map(|drv| drv.as_store_path()).collect();
+    drvs.into_iter().collect()
 }

@@ -10,7 +10,7 @@ mod asker;
 mod batch;
 mod local;
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -63,11 +63,18 @@ impl Statuses {
         }
     }
 
-    /// Whether all these derivations are valid. If so, they stay until the evaluation ends.
-    pub(super) fn are_there(&mut self, drvs: &[&DrvPath]) -> Result<bool, DaemonError> {
-        let drvs: HashSet<&StorePath> = drvs.iter().map(|drv| drv.as_store_path()).collect();
-        let drvs: Vec<&StorePath> = drvs.into_iter().collect();
-        Ok(drvs.is_empty() || self.store.hold(&drvs)?.len() == drvs.len())
+    /// See [`LocalStore::hold`].
+    pub(super) fn hold(
+        &mut self,
+        manifest: Option<&StorePath>,
+        drvs: &[&DrvPath],
+    ) -> Result<Option<Vec<StorePath>>, DaemonError> {
+        self.store.hold(manifest, drvs)
+    }
+
+    /// See [`LocalStore::manifest`].
+    pub(super) fn manifest(&mut self, drvs: &[&DrvPath]) -> Result<Option<StorePath>, DaemonError> {
+        self.store.manifest(drvs)
     }
 
     /// Takes jobs and finds out about them. Returns what is wrong if the store cannot be asked;
