@@ -10,7 +10,7 @@ export PATH := $(BUILD)/bin:$(BUILD)/venv/bin:$(BUILD)/nix/bin:$(PATH)
 
 # The steps of `test` have an order: what fails quickest comes first.
 .NOTPARALLEL:
-.PHONY: help setup demo demo-check test lint fmt test-rust test-python test-patches test-e2e bench bench-eval fuzz clean
+.PHONY: help setup demo demo-check test lint fmt test-rust test-python test-nixos test-patches test-e2e docs bench bench-eval fuzz clean
 
 help: ## This list
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed -E 's/^([^:]+):.*## /\1 /' | \
@@ -25,7 +25,7 @@ demo: setup ## Run a Buildbot with a forge of its own, to click through
 demo-check: setup ## Run the same without a person, and end
 	$(PYTHON) -m tests.demo --check
 
-test: setup lint test-rust test-python test-patches test-e2e ## Everything that CI checks
+test: setup lint test-rust test-python test-nixos test-patches test-e2e ## Everything that CI checks
 
 lint: setup ## Formatting, lints and types
 	.ci/check-nix
@@ -40,12 +40,20 @@ fmt: setup ## Format what is not formatted
 	cargo fmt --all
 	ruff check --quiet --select I --fix
 	ruff format --quiet
+	PATH=$(PATH):$(BUILD)/tools/bin nixfmt flake.nix $$(find nixos tests/nixos -name '*.nix')
+
+docs: setup ## Write the pages that are made of the code
+	$(PYTHON) -m tests.nixos.options
 
 test-rust: setup ## Tests of the Rust crates
 	.ci/with-libpython cargo test --workspace
 
 test-python: setup ## Tests of the Python package, with Buildbot's own fakes
 	$(PYTHON) -m pytest tests/python
+
+LIB ?=
+test-nixos: setup ## Tests of the NixOS modules; LIB=DIR: also with the lib of a nixpkgs
+	NIXPKGS_LIB=$(LIB) $(PYTHON) -m pytest tests/nixos
 
 test-patches: setup ## Tests of the patches to Buildbot, each with and without
 	$(PYTHON) -m pytest --timeout 300 tests/patches

@@ -21,6 +21,14 @@
         inherit (final.callPackages ./nixos/package.nix { }) buildbot-nix buildbot-nix-agent;
       };
 
+      lib = { inherit (import ./nixos/lib.nix { inherit lib; }) interpolate; };
+
+      # They make packages of their own from the nixpkgs of the machine; no overlay is needed.
+      nixosModules = {
+        buildbot-master = ./nixos/master;
+        buildbot-worker = ./nixos/worker.nix;
+      };
+
       packages = on all (pkgs: {
         inherit (pkgs) buildbot-nix;
         agent = pkgs.buildbot-nix-agent;

@@ -9,7 +9,9 @@
   callPackage,
   cargo,
   clippy,
+  linkFarm,
   nixfmt,
+  nixos,
   ruff,
   runCommand,
   rustPlatform,
@@ -67,8 +69,32 @@ let
       ${commands}
       touch $out
     '';
+  # A machine as far as an example goes, in a container, which needs neither disks nor a boot loader.
+  machine =
+    example:
+    (nixos [
+      ./master
+      ./worker.nix
+      example
+      {
+        boot.isContainer = true;
+        system.stateVersion = "26.05";
+        security.acme = {
+          acceptTerms = true;
+          defaults.email = "admin@example.org";
+        };
+      }
+    ]).config.system.build.toplevel;
 in
-{
+lib.optionalAttrs stdenv.hostPlatform.isLinux {
+  examples = linkFarm "buildbot-nix-examples" (
+    lib.mapAttrsToList (name: example: {
+      inherit name;
+      path = machine example;
+    }) (import ./examples)
+  );
+}
+// {
   inherit buildbot-nix;
   agent = buildbot-nix-agent;
   demo = callPackage ./demo.nix { };

@@ -1,5 +1,6 @@
 # buildbot-nix is what a master needs, buildbot-nix-agent what a worker needs: the same command
-# line twice, once with Python and Buildbot around it and once alone.
+# line twice, once with Python and Buildbot around it and once alone. buildbot is Buildbot with our
+# patches.
 {
   lib,
   buildbotPackages,
@@ -8,6 +9,8 @@
   rustc,
   # Everything works without, only slower; patches/README.md says what each is for.
   withPatches ? true,
+  # Another Buildbot, e.g. one with patches of its own; for buildbotPackages.python.
+  buildbot ? null,
 }:
 let
   inherit (lib) fileset;
@@ -32,7 +35,8 @@ let
   # What patches/ was made for; with another version they may not apply, or be in it already.
   patchedVersion = "4.3.0";
   stock = buildbotPackages.buildbot;
-  buildbot =
+  chosen = if buildbot == null then patched else buildbot;
+  patched =
     if !withPatches then
       stock
     else if stock.version != patchedVersion then
@@ -52,6 +56,8 @@ let
   };
 in
 {
+  buildbot = chosen;
+
   # For Buildbot's own interpreter: `buildbotPackages.python.withPackages (_: [ buildbot-nix ])`.
   buildbot-nix = python.pkgs.buildPythonPackage {
     pname = "buildbot-nix";
@@ -75,7 +81,7 @@ in
     ];
     dependencies = [
       # An application in nixpkgs; as such no interpreter would find it.
-      (python.pkgs.toPythonModule buildbot)
+      (python.pkgs.toPythonModule chosen)
       buildbotPackages.buildbot-plugins.www
       buildbotPackages.buildbot-worker
       python.pkgs.requests

@@ -3,42 +3,15 @@
 #
 # Every function takes the arguments that we pass and no other, so that a mistyped name is an error
 # where nixpkgs would often ignore it. What is added to nixos/ may have to be added here.
+{
+  # nixpkgs' own, where it is there.
+  lib ? import ./lib,
+}:
 let
-  genAttrs =
-    names: make:
-    builtins.listToAttrs (
-      map (name: {
-        inherit name;
-        value = make name;
-      }) names
-    );
-
-  fileset = {
-    # Paths that are not there are errors, as with the real ones; nothing is copied.
-    unions = builtins.concatMap (files: if builtins.isList files then files else existing [ files ]);
-    fileFilter =
-      test: folder:
-      assert test { hasExt = _: true; };
-      existing [ folder ];
-    toSource =
-      { root, fileset }:
-      assert fileset != [ ];
-      builtins.deepSeq fileset (toString root);
-  };
+  inherit (lib) genAttrs;
   existing = map (
     path: if builtins.pathExists path then path else throw "there is no ${toString path}"
   );
-
-  lib = {
-    inherit fileset genAttrs;
-    inherit (builtins) attrNames filter;
-    hasSuffix = suffix: text: builtins.match ".*${suffix}" text != null;
-    warn = builtins.trace;
-    getExe = package: "${package}/bin/${package.meta.mainProgram}";
-    importTOML = path: builtins.fromTOML (builtins.readFile path);
-    licenses.mit.spdxId = "MIT";
-    optionals = condition: list: if condition then list else [ ];
-  };
 
   pkgsFor =
     system: overlay:
@@ -55,6 +28,7 @@ let
       packages = names: genAttrs names package;
 
       python = package "python3" // {
+        sitePackages = "lib/python3.13/site-packages";
         withPackages = select: build "python3-env" (select python.pkgs) { };
         pkgs =
           packages [
@@ -68,6 +42,9 @@ let
             "types-requests"
           ]
           // {
+            twisted = package "twisted" // {
+              optional-dependencies.tls = [ (package "service-identity") ];
+            };
             toPythonModule = module: module;
             buildPythonPackage =
               {
@@ -96,11 +73,17 @@ let
 
       base =
         packages [
+          "attic-client"
+          "bash"
+          "bubblewrap"
+          "cachix"
           "cargo"
           "chromedriver"
           "chromium"
           "clippy"
+          "coreutils"
           "git"
+          "jq"
           "nix"
           "nixfmt"
           "nixfmt-tree"
@@ -113,16 +96,17 @@ let
         // {
           inherit lib;
           python3 = python;
-          buildbotPackages =
-            packages [ "buildbot-worker" ]
-            // {
-              inherit python;
-              buildbot = package "buildbot" // {
-                version = "4.3.0";
-                overrideAttrs = change: build "buildbot" (existing (change { }).patches) { };
-              };
-              buildbot-plugins = packages [ "www" ];
+          nix-eval-jobs = package "nix-eval-jobs" // {
+            version = "2.35.4";
+          };
+          buildbotPackages = packages [ "buildbot-worker" ] // {
+            inherit python;
+            buildbot = package "buildbot" // {
+              version = "4.3.0";
+              overrideAttrs = change: build "buildbot" (existing (change { }).patches) { version = "4.3.0"; };
             };
+            buildbot-plugins = packages [ "www" ];
+          };
           rustPlatform =
             packages [
               "cargoSetupHook"
@@ -148,7 +132,10 @@ let
                 ] { inherit meta; };
             };
           stdenv = {
-            hostPlatform.isLinux = builtins.match ".*-linux" system != null;
+            hostPlatform = {
+              isLinux = builtins.match ".*-linux" system != null;
+              inherit system;
+            };
             mkDerivation =
               {
                 name,
@@ -161,7 +148,58 @@ let
               build name [ src cargoDeps nativeBuildInputs buildPhase installPhase ] { };
           };
           mkShell = { packages }: build "nix-shell" packages { };
-          runCommand = name: { nativeBuildInputs }: commands: build name [ nativeBuildInputs commands ] { };
+          runCommand =
+            name:
+            {
+              nativeBuildInputs,
+              text ? "",
+              passAsFile ? [ ],
+              preferLocalBuild ? false,
+            }:
+            commands:
+            assert preferLocalBuild || passAsFile == [ ];
+            build name [ nativeBuildInputs commands ] { inherit text; };
+          writeText = name: text: build name [ text ] { inherit text; };
+          writeShellScript = name: text: build name [ text ] { inherit text; };
+          linkFarm = name: links: build name (map (link: link.path) links) { };
+          formats.json =
+            { }:
+            let
+              inherit (lib.types)
+                attrsOf
+                bool
+                float
+                int
+                listOf
+                nullOr
+                oneOf
+                path
+                str
+                ;
+              type =
+                nullOr (oneOf [
+                  bool
+                  int
+                  float
+                  str
+                  path
+                  (attrsOf type)
+                  (listOf type)
+                ])
+                // {
+                  description = "JSON value";
+                };
+            in
+            {
+              inherit type;
+            };
+          # What nixpkgs calls so: a machine with these modules.
+          nixos =
+            modules:
+            lib.evalModules {
+              specialArgs = { inherit pkgs; };
+              modules = [ ./nixos.nix ] ++ lib.toList modules;
+            };
           writeShellApplication =
             {
               name,

@@ -1,5 +1,5 @@
 {
   description = "As much of nixpkgs as our flake uses, see default.nix";
 
-  outputs = _: import ./.;
+  outputs = _: import ./. { };
 }

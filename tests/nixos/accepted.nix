@@ -1,0 +1,77 @@
+# Machines whose settings or units a test looks at in detail.
+{ lib }:
+let
+  base = {
+    enable = true;
+    domain = "buildbot.example.org";
+    authBackend = "none";
+    workersFile = "/run/secrets/workers";
+  };
+  case = module: { inherit module; };
+in
+{
+  # All that the predecessor called otherwise.
+  old-names = case {
+    services.buildbot-nix.master = base // {
+      jobReportLimit = 10;
+      github.admins = [ "alice" ];
+    };
+  };
+  secret-in-the-store = case {
+    services.buildbot-nix.master = base // {
+      workersFile = builtins.toFile "workers.json" "[]";
+    };
+  };
+  # What the admin says of Buildbot itself.
+  own-buildbot-settings = case {
+    services.buildbot-nix.master = base // {
+      enableNginx = false;
+      settings.title = "Our builds";
+      settings.port = "unix:/run/buildbot-master/http";
+    };
+    services.buildbot-master = {
+      pbPort = "'tcp:9990:interface=127.0.0.1'";
+      extraImports = "from buildbot.reporters import mail";
+      extraConfig = "c['www']['default_page'] = 'builders'";
+      reporters = [ "mail.MailNotifier(fromaddr='ci@example.org')" ];
+    };
+  };
+  database-elsewhere = case {
+    services.buildbot-nix.master = base // {
+      dbUrlFile = "/run/secrets/database-url";
+    };
+  };
+  https-elsewhere = case {
+    services.buildbot-nix.master = base // {
+      useHTTPS = true;
+      showTrace = null;
+    };
+  };
+  repository-files = case {
+    services.buildbot-nix.master = base // {
+      pullBased.sshPrivateKeyFile = "/run/secrets/shared-key";
+      pullBased.sshKnownHostsFile = "/etc/known-hosts";
+      pullBased.repositories."team/site" = {
+        url = "git@git.example.org:team/site.git";
+        defaultBranch = "main";
+      };
+      pullBased.repositories.tools = {
+        url = "https://git.example.org/tools.git";
+        defaultBranch = "main";
+        pollInterval = 120;
+        sshPrivateKeyFile = null;
+        credentialsFile = "/run/secrets/tools";
+        evalNetrcFile = "/run/secrets/netrc";
+      };
+    };
+  };
+  worker-with-own-authority = case {
+    services.buildbot-nix.worker = {
+      enable = true;
+      name = "eve";
+      workerPasswordFile = "/run/secrets/password";
+      masterUrl = "tls:host=buildbot.example.org:port=9989";
+      masterCertificate = "/etc/buildbot/master.pem";
+    };
+  };
+}

@@ -1,0 +1,105 @@
+# What test_modules.py looks at: the machines of nixos/examples, machines that have to be refused, and
+# the options, evaluated with the stand-in for nixpkgs or with the lib of a real one.
+{
+  # A folder `lib` of nixpkgs.
+  libPath ? null,
+}:
+let
+  lib = if libPath == null then import ./stand-in/lib else import libPath;
+  nixpkgs = import ./stand-in { inherit lib; };
+  pkgs = nixpkgs.legacyPackages.x86_64-linux;
+  modules = [
+    ../../nixos/master
+    ../../nixos/worker.nix
+  ];
+  machine = module: (pkgs.nixos (modules ++ [ module ])).config;
+
+  failed = config: map (one: one.message) (builtins.filter (one: !one.assertion) config.assertions);
+  settingsOf =
+    config:
+    if config.services.buildbot-nix.master.enable then
+      config.services.buildbot-nix.master.settingsFile.text
+    else
+      null;
+  look = config: {
+    failed = failed config;
+    inherit (config) warnings;
+    settings = settingsOf config;
+    masterCfg = if config.services.buildbot-master.enable then masterCfg config else null;
+    credentials = config.services.buildbot-nix.master.credentials or { };
+    units = lib.mapAttrs (_: unit: {
+      inherit (unit)
+        after
+        description
+        environment
+        preStart
+        serviceConfig
+        wants
+        ;
+    }) config.systemd.services;
+    inherit (config.services) nginx postgresql;
+    oauth2-proxy = if config.services.oauth2-proxy.enable then config.services.oauth2-proxy else null;
+    tmpfiles = config.systemd.tmpfiles.rules;
+  };
+  # Beside the path of the file, which is in the store.
+  masterCfg = config: config.services.buildbot-nix.master.masterCfg.text;
+
+  # Options as the documentation shows them.
+  shown =
+    value:
+    if value ? _type then
+      { inherit (value) _type text; }
+    else
+      {
+        _type = "value";
+        inherit value;
+      };
+  document =
+    tree:
+    lib.concatMap (
+      name:
+      let
+        entry = tree.${name};
+        below = entry.type.subOptions or null;
+        option = {
+          name = lib.concatStringsSep "." (entry.loc or [ name ]);
+          type = entry.type.description;
+          description = entry.description or null;
+          example = if entry ? example then shown entry.example else null;
+          default =
+            if entry ? defaultText then
+              shown entry.defaultText
+            else if entry ? default then
+              shown entry.default
+            else
+              null;
+        };
+      in
+      if (entry._type or null) != "option" then
+        document entry
+      else if entry.visible or true then
+        [ option ]
+        ++ lib.optionals (below != null) (
+          map (
+            one:
+            one
+            // {
+              name = lib.concatStringsSep "." ([ option.name ] ++ (entry.type.subLoc or [ ]) ++ [ one.name ]);
+            }
+          ) (document below)
+        )
+      else
+        [ ]
+    ) (builtins.attrNames tree);
+in
+{
+  examples = lib.mapAttrs (_: module: look (machine module)) (import ../../nixos/examples);
+  accepted = lib.mapAttrs (_: case: look (machine case.module)) (
+    import ./accepted.nix { inherit lib; }
+  );
+  refused = lib.mapAttrs (_: case: {
+    failed = failed (machine case.module);
+    inherit (case) says;
+  }) (import ./refused.nix { inherit lib; });
+  options = document (pkgs.nixos modules).options.services.buildbot-nix;
+}

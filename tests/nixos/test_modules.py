@@ -1,0 +1,213 @@
+"""The NixOS modules: every example makes settings that the command accepts and units that systemd
+does, and every machine that cannot work is refused with advice.
+
+Evaluated with a stand-in for nixpkgs; with nixpkgs' own lib as well if ``NIXPKGS_LIB`` names it.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.nixos import options
+from tests.nixos.machines import evaluate, unit_file
+from tests.processes import BUILD
+
+LIBRARIES = [None, *filter(None, [os.environ.get("NIXPKGS_LIB")])]
+MACHINES = {lib: evaluate(lib) for lib in LIBRARIES}
+COMMAND = BUILD / "bin" / "buildbot-nix"
+#: Settings that this version says it will have.
+NOT_YET = "not supported by this version yet"
+
+
+def cases(kind: str) -> list[Any]:
+    """All machines of a kind, with each library."""
+    return [
+        pytest.param(machine, id=name if lib is None else f"{name}-nixpkgs")
+        for lib, machines in MACHINES.items()
+        for name, machine in machines[kind].items()
+    ]
+
+
+def accepted(name: str) -> dict[str, Any]:
+    """A machine of accepted.nix."""
+    machine: dict[str, Any] = MACHINES[None]["accepted"][name]
+    return machine
+
+
+def settings(name: str) -> dict[str, Any]:
+    """Its settings."""
+    result: dict[str, Any] = json.loads(accepted(name)["settings"])
+    return result
+
+
+@pytest.mark.parametrize("machine", cases("examples"))
+def test_examples_are_complete(machine: dict[str, Any]) -> None:
+    assert machine["failed"] == []
+    assert machine["warnings"] == []
+
+
+@pytest.mark.parametrize("machine", cases("examples") + cases("accepted"))
+def test_settings_are_accepted(machine: dict[str, Any], tmp_path: Path) -> None:
+    if machine["settings"] is None:
+        pytest.skip("no master")
+    file = tmp_path / "settings.json"
+    file.write_text(machine["settings"])
+    command = [COMMAND, "check-config", "--without-secrets", file]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    # A problem is a line, with hints below that are indented.
+    problems = re.findall(r"^\S.*(?:\n .*)*", done.stderr, re.MULTILINE)
+    assert [problem for problem in problems if NOT_YET not in problem] == []
+    assert (done.returncode == 0) == (problems == [])
+
+
+@pytest.mark.parametrize("machine", cases("examples") + cases("accepted"))
+def test_credentials_are_there_for_every_name(machine: dict[str, Any]) -> None:
+    if machine["settings"] is None:
+        pytest.skip("no master")
+
+    def files(value: Any) -> list[str]:
+        if isinstance(value, list):
+            return [file for item in value for file in files(item)]
+        if not isinstance(value, dict):
+            return []
+        here = [item for key, item in value.items() if key.endswith("_file")]
+        return here + [file for item in value.values() for file in files(item)]
+
+    unit = machine["units"]["buildbot-master"]["serviceConfig"]
+    loaded = {credential.split(":")[0] for credential in unit["LoadCredential"]}
+    assert set(files(json.loads(machine["settings"]))) <= loaded
+    assert loaded == set(machine["credentials"])
+
+
+@pytest.mark.parametrize("machine", cases("examples") + cases("accepted"))
+def test_master_cfg_is_python(machine: dict[str, Any]) -> None:
+    if machine["masterCfg"] is not None:
+        ast.parse(machine["masterCfg"])
+
+
+@pytest.mark.parametrize("machine", cases("refused"))
+def test_what_cannot_work_is_refused(machine: dict[str, Any]) -> None:
+    messages = [" ".join(message.split()) for message in machine["failed"]]
+    assert len(messages) == 1, messages
+    assert machine["says"] in messages[0]
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze")
+@pytest.mark.parametrize("machine", cases("examples"))
+def test_units_are_valid_and_hardened(machine: dict[str, Any], tmp_path: Path) -> None:
+    # From 0, all is forbidden, to 100. oauth2-proxy is nixpkgs'.
+    exposure = {"buildbot-master": 25, "buildbot-worker": 55}
+    for name, unit in machine["units"].items():
+        file = tmp_path / f"{name}.service"
+        file.write_text(unit_file(name, unit))
+        verify = ["systemd-analyze", "verify", "--man=no", file]
+        done = subprocess.run(verify, capture_output=True, text=True, check=False)
+        said = [line for line in done.stderr.splitlines() if file.name in line]
+        # systemd 254 has it; Debian 12's is older.
+        assert [line for line in said if "DelegateSubgroup" not in line] == []
+        if name in exposure:
+            security = ["systemd-analyze", "security", "--offline=true", "--no-pager"]
+            threshold = f"--threshold={exposure[name]}"
+            done = subprocess.run(
+                [*security, threshold, file], capture_output=True, text=True, check=False
+            )
+            assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_old_names_have_their_meaning() -> None:
+    machine = accepted("old-names")
+    assert settings("old-names")["admins"] == ["alice"]
+    assert settings("old-names")["failed_build_report_limit"] == 10
+    assert len(machine["warnings"]) == 2
+
+
+def test_a_secret_in_the_store_is_told() -> None:
+    (warning,) = accepted("secret-in-the-store")["warnings"]
+    assert "`buildbot-nix-workers`" in warning
+
+
+def test_what_the_admin_says_of_buildbot_counts() -> None:
+    found = settings("own-buildbot-settings")
+    assert found["title"] == "Our builds"
+    assert found["port"] == "unix:/run/buildbot-master/http"
+    assert found["worker_port"] == "tcp:9990:interface=127.0.0.1"
+    text = accepted("own-buildbot-settings")["masterCfg"]
+    assert "from buildbot.reporters import mail" in text
+    assert 'c["services"] = [*c.get("services", []), mail.MailNotifier(' in text
+    assert text.rstrip().endswith("c['www']['default_page'] = 'builders'")
+
+
+def test_without_a_database_here_none_is_set_up() -> None:
+    machine = accepted("database-elsewhere")
+    assert not machine["postgresql"]["enable"]
+    assert settings("database-elsewhere")["db_url_file"] == "database-url"
+    assert "db_url" not in settings("database-elsewhere")
+    assert machine["credentials"]["database-url"] == "/run/secrets/database-url"
+    assert MACHINES[None]["examples"]["poller"]["postgresql"]["ensureDatabases"] == ["buildbot"]
+
+
+def test_https_that_ends_elsewhere_is_in_the_url() -> None:
+    assert settings("https-elsewhere")["url"] == "https://buildbot.example.org/"
+    assert settings("https-elsewhere")["show_trace_on_failure"] is False
+
+
+def test_repositories_have_their_own_files_or_the_common_ones() -> None:
+    repositories = settings("repository-files")["pull_based"]["repositories"]
+    credentials = accepted("repository-files")["credentials"]
+    key = repositories["team/site"]["ssh_private_key_file"]
+    assert credentials[key] == "/run/secrets/shared-key"
+    assert "ssh_private_key_file" not in repositories["tools"]
+    assert credentials[repositories["tools"]["credentials_file"]] == "/run/secrets/tools"
+    assert repositories["tools"]["poll_interval"] == 120
+
+
+def test_a_worker_trusts_the_certificate_that_it_is_given() -> None:
+    unit = accepted("worker-with-own-authority")["units"]["buildbot-worker"]
+    url = unit["environment"]["MASTER_URL"]
+    assert url.startswith("tls:host=buildbot.example.org:port=9989:trustRoots=/nix/store/")
+
+
+def test_a_farm_is_encrypted() -> None:
+    examples = MACHINES[None]["examples"]
+    port = json.loads(examples["farm-master"]["settings"])["worker_port"]
+    assert port.startswith(
+        "ssl:9989:privateKey=/run/credentials/buildbot-master.service/worker-tls-key:certKey="
+    )
+    worker = examples["farm-worker"]
+    assert list(worker["units"]) == ["buildbot-worker"]
+    assert worker["units"]["buildbot-worker"]["environment"]["MASTER_URL"].startswith("tls:")
+
+
+def test_nobody_passes_by_the_proxy_of_a_private_master() -> None:
+    machine = MACHINES[None]["examples"]["private"]
+    found = json.loads(machine["settings"])
+    assert found["port"] == "tcp:8010:interface=127.0.0.1"
+    assert found["auth_backend"] == "httpbasicauth"
+    locations = machine["nginx"]["virtualHosts"]["buildbot.example.org"]["locations"]
+    upstreams = {name: location["proxyPass"] for name, location in locations.items()}
+    assert upstreams.pop("/nix-outputs/") is None
+    assert set(upstreams.values()) == {"http://127.0.0.1:8020"}
+    assert "auth_request /oauth2/auth;" in locations["/nix-outputs/"]["extraConfig"]
+    proxy = machine["oauth2-proxy"]
+    assert proxy["extraConfig"]["skip-auth-route"] == ["^/change_hook"]
+    assert proxy["extraConfig"]["github-user"] == ["alice"]
+    assert proxy["clientSecret"] is None
+    assert "secret" not in json.dumps(proxy["extraConfig"]).replace("secrets.toml", "")
+
+
+def test_the_options_are_documented() -> None:
+    assert options.problems(MACHINES[None]["options"]) == []
+
+
+def test_the_reference_of_options_is_up_to_date() -> None:
+    written = options.REFERENCE.read_text()
+    assert written == options.render(MACHINES[None]["options"]), "`make docs` writes it anew"
