@@ -408,3 +408,27 @@ fn a_git_checkout_is_what_is_committed() {
     assert_eq!(evaluated.code, Some(1), "{evaluated:#?}");
     assert!(evaluated.fatal().0.contains("more.nix"), "{evaluated:#?}");
 }
+
+#[test]
+fn errors_tell_where_in_the_repository_they_are() {
+    let evaluated = Checkout::of("small").evaluate(&[]);
+    let positions = evaluated.lines.iter().filter_map(|line| match line {
+        Line::Failed(failed) => {
+            let at = failed.position.as_ref()?;
+            Some(format!(
+                "{} {}:{}:{}",
+                failed.attr, at.file, at.line, at.column
+            ))
+        }
+        _ => None,
+    });
+    let mut positions: Vec<String> = positions.collect();
+    positions.sort_unstable();
+    assert_eq!(
+        positions,
+        [
+            "x86_64-linux.thrower flake.nix:11:17",
+            "x86_64-linux.typeerr flake.nix:12:21",
+        ]
+    );
+}

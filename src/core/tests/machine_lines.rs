@@ -9,8 +9,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use buildbot_nix_core::machine_line::{
-    BuildResult, CacheStatus, Checkout, Decoder, Failed, Job, Large, Line, Outcome, Skipped, Slow,
-    Start, Statistics, VERSION, encode,
+    BuildResult, CacheStatus, Checkout, Decoder, Failed, Job, Large, Line, Outcome, Position,
+    Skipped, Slow, Start, Statistics, VERSION, encode,
 };
 use buildbot_nix_core::nix::AttrPath;
 use serde_json::Value;
@@ -168,6 +168,11 @@ fn about_attributes() -> Vec<Line> {
             attr: String::new(),
             attr_path: attr_path.clone(),
             error: String::new(),
+            position: Some(Position {
+                file: "nix/a.nix".to_owned(),
+                line: 11,
+                column: 17,
+            }),
         }),
         Line::Skipped(Skipped {
             system: String::new(),

@@ -9,6 +9,7 @@ use super::found::{Found, FoundJob};
 use super::gc_roots::GcRoots;
 use super::meter::Meter;
 use super::others::Others;
+use super::places::Places;
 use super::status::Statuses;
 use super::text::clean;
 use super::warnings::{Heard, Source, Warnings};
@@ -42,6 +43,7 @@ pub(super) struct Assembler<'s> {
     edges: Edges,
     statuses: Statuses,
     gc_roots: Option<GcRoots>,
+    places: Places,
     others: Others,
     warnings: Warnings,
     words: Words,
@@ -58,6 +60,7 @@ impl<'s> Assembler<'s> {
     pub(super) fn new(
         sink: &'s mut dyn FnMut(Event) -> ControlFlow<()>,
         gc_roots: Option<GcRoots>,
+        places: Places,
     ) -> Self {
         let now = Instant::now();
         Self {
@@ -71,6 +74,7 @@ impl<'s> Assembler<'s> {
             edges: Edges::new(),
             statuses: Statuses::new(),
             gc_roots,
+            places,
             others: Others::default(),
             warnings: Warnings::default(),
             words: Words::default(),
@@ -131,11 +135,13 @@ impl<'s> Assembler<'s> {
             }
             Found::Failed { attr_path, error } => {
                 self.progress.finished += 1;
+                // It names the attribute, and names are the flake's to choose.
+                let error = clean(&error);
                 let line = Line::Failed(Failed {
                     attr: attr_path.to_string(),
                     attr_path,
-                    // It names the attribute, and names are the flake's to choose.
-                    error: clean(&error),
+                    position: self.places.find(&error),
+                    error,
                 });
                 self.remember(&line);
                 self.line(line);

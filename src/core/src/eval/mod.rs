@@ -22,6 +22,7 @@ mod lines;
 mod log;
 mod meter;
 mod others;
+mod places;
 mod remember;
 mod repl;
 mod request;

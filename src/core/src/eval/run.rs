@@ -11,6 +11,7 @@ use super::engine::{self, Engine};
 use super::flake::Flake;
 use super::found::{Found, Outlet};
 use super::gc_roots::GcRoots;
+use super::places::Places;
 use super::remember::Remembering;
 use super::sandbox::{Credentials, Sandbox};
 use super::{Event, Keeping, Progress, Request, Source, Summary};
@@ -51,7 +52,7 @@ pub fn run(
         Ok(roots) => (roots, None),
     };
     let (engine, notice) = engine::choose(request, &flake, &sandbox, roots.as_ref())?;
-    let mut assembler = Assembler::new(sink, roots);
+    let mut assembler = Assembler::new(sink, roots, Places::of(&request.source));
     assembler.line(Line::Start(start(request, engine.as_ref())));
     for warning in request
         .warnings

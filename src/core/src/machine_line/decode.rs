@@ -117,6 +117,7 @@ mod tests {
             attr: attr_path.to_string(),
             attr_path,
             error: error.to_owned(),
+            position: None,
         })
     }
 

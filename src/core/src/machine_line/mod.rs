@@ -150,6 +150,21 @@ pub struct Failed {
     pub attr_path: AttrPath,
     /// The evaluator's message, without colours.
     pub error: String,
+    /// Where in the repository that is, if it is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<Position>,
+}
+
+/// A place in a file of the repository.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Position {
+    /// Below the root of the checkout, with slashes.
+    pub file: String,
+    /// Counted from one.
+    pub line: u32,
+    /// Counted from one.
+    pub column: u32,
 }
 
 /// Attributes of a system that this instance does not build.

@@ -1,4 +1,4 @@
-use crate::machine_line::Job;
+use crate::machine_line::{Job, Position};
 use crate::nix::AttrPath;
 
 /// One attribute of a run.
@@ -12,6 +12,8 @@ pub struct Attribute {
     pub job: Option<Job>,
     /// How far it is.
     pub outcome: Outcome,
+    /// Where in the repository it does not evaluate, if that is known.
+    pub position: Option<Position>,
     /// Where its build can be seen.
     pub url: Option<String>,
 }

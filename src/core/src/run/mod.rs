@@ -178,6 +178,7 @@ impl Run {
             outcome: Outcome::EvaluationFailed {
                 error: failed.error,
             },
+            position: failed.position,
             url: None,
         });
     }
@@ -194,6 +195,7 @@ impl Run {
             attr_path: job.attr_path.clone(),
             job: Some(job),
             outcome: Outcome::Waiting,
+            position: None,
             url: None,
         });
         self.settle(&ended);

@@ -36,6 +36,7 @@ fn run_of(start: &Line, attributes: &str) -> Run {
                 attr: name.to_owned(),
                 attr_path: path(name),
                 error: "error: boom".to_owned(),
+                position: None,
             }));
         } else if let Some(name) = attribute.strip_prefix('~') {
             others.push(path(name));

@@ -51,6 +51,7 @@ fn a_mixed_run_is_summed_up_failures_first() {
             attr: "thrower".to_owned(),
             attr_path: AttrPath::new(["thrower"]),
             error: "error: boom & <b>bust</b>".to_owned(),
+            position: None,
         }),
         Line::Warning {
             message: "`flake_dir` is no string".to_owned(),
@@ -260,6 +261,7 @@ fn what_ends_badly_without_a_build_is_told_once() {
             attr: "thrower".to_owned(),
             attr_path: AttrPath::new(["thrower"]),
             error: "boom".to_owned(),
+            position: None,
         }),
         job("a", "a", CacheStatus::NotBuilt, &[]),
         job("b", "b", CacheStatus::NotBuilt, &["a"]),
@@ -307,6 +309,7 @@ fn only_so_much_of_a_broken_tree_is_recorded() {
             attr: number.to_string(),
             attr_path: AttrPath::new([number.to_string()]),
             error: "boom".to_owned(),
+            position: None,
         })
     };
     let mut run = run_of((0..300).map(failed));
