@@ -7,6 +7,7 @@ import os
 import ssl
 import subprocess
 import threading
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -23,7 +24,6 @@ class GitServer:
         self.refused = 0
         self.served = 0
         server = self
-        backend = Path(git(folder, "--exec-path")) / "git-http-backend"
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -42,27 +42,9 @@ class GitServer:
                     return
                 server.served += 1
                 path, _, query = self.path.partition("?")
-                variables = {
-                    "PATH": os.environ["PATH"],
-                    "GIT_PROJECT_ROOT": str(folder),
-                    "GIT_HTTP_EXPORT_ALL": "1",
-                    "PATH_INFO": path,
-                    "QUERY_STRING": query,
-                    "REQUEST_METHOD": self.command,
-                    "CONTENT_TYPE": self.headers.get("Content-Type", ""),
-                    "CONTENT_LENGTH": str(len(body)),
-                    "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
-                    "HTTP_GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
-                    "REMOTE_USER": user,
-                }
-                answer = subprocess.run(
-                    [backend], input=body, env=variables, capture_output=True, check=True
-                ).stdout
-                head, _, content = answer.partition(b"\r\n\r\n")
-                pairs = [line.split(": ", 1) for line in head.decode().split("\r\n")]
-                headers = dict(pairs)
-                status = int(headers.pop("Status", "200").split()[0])
-                self._answer(status, list(headers.items()), content)
+                self._answer(
+                    *serve_git(folder, self.command, path, query, self.headers, body, user)
+                )
 
             def _answer(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
                 self.send_response(status)
@@ -88,6 +70,39 @@ class GitServer:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+def serve_git(
+    folder: Path,
+    method: str,
+    path: str,
+    query: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    user: str,
+) -> tuple[int, list[tuple[str, str]], bytes]:
+    """Status, headers and body of git's own answer for a repository in ``folder``."""
+    variables = {
+        "PATH": os.environ["PATH"],
+        "GIT_PROJECT_ROOT": str(folder),
+        "GIT_HTTP_EXPORT_ALL": "1",
+        "PATH_INFO": path,
+        "QUERY_STRING": query,
+        "REQUEST_METHOD": method,
+        "CONTENT_TYPE": headers.get("Content-Type", ""),
+        "CONTENT_LENGTH": str(len(body)),
+        "HTTP_CONTENT_ENCODING": headers.get("Content-Encoding", ""),
+        "HTTP_GIT_PROTOCOL": headers.get("Git-Protocol", ""),
+        "REMOTE_USER": user,
+    }
+    backend = Path(git(folder, "--exec-path")) / "git-http-backend"
+    answer = subprocess.run(
+        [backend], input=body, env=variables, capture_output=True, check=True
+    ).stdout
+    head, _, content = answer.partition(b"\r\n\r\n")
+    pairs = dict(line.split(": ", 1) for line in head.decode().split("\r\n"))
+    status = int(pairs.pop("Status", "200").split()[0])
+    return status, list(pairs.items()), content
 
 
 def make_certificate(folder: Path) -> tuple[Path, Path]:

@@ -104,14 +104,15 @@ class Repository:
         files: Mapping[str, str | Link | None],
         *,
         branch: str = "main",
+        start: str = "main",
         message: str = "Change something",
     ) -> str:
         """Writes files (``None`` removes one), commits, pushes; returns the new commit's hash.
-        A branch that is not there yet starts at ``main``. ``@salt@`` in a text becomes
+        A branch that is not there yet begins at ``start``. ``@salt@`` in a text becomes
         :attr:`salt`."""
-        start = branch if self.has_branch(branch) else "main"
-        if self.has_branch(start):
-            self.git("checkout", "--quiet", "-B", branch, f"refs/remotes/origin/{start}")
+        begin = branch if self.has_branch(branch) else start
+        at = [f"refs/remotes/origin/{begin}"] if self.has_branch(begin) else []
+        self.git("checkout", "--quiet", "-B", branch, *at)
         for name, text in files.items():
             path = self.clone / name
             if text is None:

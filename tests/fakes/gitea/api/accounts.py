@@ -1,0 +1,98 @@
+"""Users and organisations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tests.fakes.forge import Call
+from tests.fakes.gitea.api.common import ROUTES, not_found, page, person_of
+from tests.fakes.model import Account
+from tests.fakes.server import Answer, json_answer, redirect
+
+if TYPE_CHECKING:
+    from tests.fakes.gitea.forge import Gitea
+
+
+@ROUTES("GET", "/version")
+def get_version(gitea: Gitea, call: Call) -> Answer:
+    return json_answer({"version": "12.0.1+gitea-1.22.0"})
+
+
+@ROUTES("GET", "/settings/api")
+def get_api_settings(gitea: Gitea, call: Call) -> Answer:
+    sizes = {"max_response_items": 50, "default_paging_num": 30}
+    trees = {"default_git_trees_per_page": 1000, "default_max_blob_size": 10_485_760}
+    return json_answer({**sizes, **trees})
+
+
+@ROUTES("GET", "/user", ("user",))
+def get_user(gitea: Gitea, call: Call) -> Answer:
+    return json_answer(gitea.views.account(person_of(call)))
+
+
+@ROUTES("GET", "/user/emails", ("user",))
+def list_emails(gitea: Gitea, call: Call) -> Answer:
+    person = person_of(call)
+    mail = {"email": person.email, "verified": True, "primary": True}
+    return json_answer([{**mail, "user_id": person.id, "username": person.login}])
+
+
+@ROUTES("GET", "/user/orgs", ("user", "organization"))
+def list_organizations(gitea: Gitea, call: Call) -> Answer:
+    return page(gitea, call, _organizations(gitea, person_of(call)))
+
+
+@ROUTES("GET", "/users/{username}/orgs", ("user", "organization"))
+def list_organizations_of(gitea: Gitea, call: Call, username: str) -> Answer:
+    user = gitea.account(username)
+    if user is None:
+        raise not_found()
+    return page(gitea, call, _organizations(gitea, user))
+
+
+@ROUTES("GET", "/user/teams", ("user",))
+def list_teams(gitea: Gitea, call: Call) -> Answer:
+    login = person_of(call).login
+    found = [
+        gitea.views.team(owner, team)
+        for owner in gitea.accounts.values()
+        for team in owner.teams
+        if login in team.members
+    ]
+    return page(gitea, call, found)
+
+
+@ROUTES("GET", "/users/{username}", ("user",))
+def get_account(gitea: Gitea, call: Call, username: str) -> Answer:
+    user = gitea.account(username)
+    if user is None:
+        raise not_found()
+    return json_answer(gitea.views.account(user))
+
+
+@ROUTES("GET", "/orgs/{org}", ("organization",))
+def get_organization(gitea: Gitea, call: Call, org: str) -> Answer:
+    return json_answer(gitea.views.organization(_organization(gitea, org)))
+
+
+@ROUTES("GET", "/orgs/{org}/members/{username}", ("organization",))
+def check_member(gitea: Gitea, call: Call, org: str, username: str) -> Answer:
+    organization = _organization(gitea, org)
+    if call.token is None or person_of(call).login not in organization.members:
+        # Only whose membership is public is shown to others.
+        return redirect(f"{gitea.api_url}/orgs/{org}/public_members/{username}", 303)
+    if username.lower() in (login.lower() for login in organization.members):
+        return Answer(204)
+    raise not_found()
+
+
+def _organization(gitea: Gitea, name: str) -> Account:
+    found = gitea.account(name)
+    if found is None or not found.is_organization:
+        raise not_found()
+    return found
+
+
+def _organizations(gitea: Gitea, user: Account) -> list[dict[str, Any]]:
+    found = [each for each in gitea.accounts.values() if user.login in each.members]
+    return [gitea.views.organization(each) for each in found]

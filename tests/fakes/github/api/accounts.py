@@ -1,0 +1,123 @@
+"""Users and organisations. https://docs.github.com/en/rest/users and .../orgs"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tests.fakes.forge import Call
+from tests.fakes.github.api.common import ROUTES, page
+from tests.fakes.server import Answer, ApiError, json_answer, redirect
+
+if TYPE_CHECKING:
+    from tests.fakes.github.forge import GitHub
+
+
+@ROUTES("GET", "/user", "token")
+def get_user(github: GitHub, call: Call) -> Answer:
+    return json_answer(github.views.private_account(_person(call)))
+
+
+@ROUTES("GET", "/user/emails", "token")
+def list_emails(github: GitHub, call: Call) -> Answer:
+    person = _person(call)
+    assert call.token is not None
+    if not call.token.scopes & {"user", "user:email"}:
+        raise ApiError(404, "Not Found")
+    mail = {"email": person.email, "primary": True, "verified": True, "visibility": "private"}
+    return page(github, call, [mail])
+
+
+@ROUTES("GET", "/user/orgs", "token")
+def list_organizations(github: GitHub, call: Call) -> Answer:
+    login = _person(call).login
+    found = [each for each in github.accounts.values() if login in each.members]
+    return page(github, call, [github.views.organization(each) for each in found])
+
+
+@ROUTES("GET", "/user/memberships/orgs/{org}", "token")
+def get_own_membership(github: GitHub, call: Call, org: str) -> Answer:
+    return _membership(github, org, _person(call).login)
+
+
+@ROUTES("GET", "/user/teams", "token")
+def list_teams(github: GitHub, call: Call) -> Answer:
+    login = _person(call).login
+    found = [
+        github.views.team(owner, team)
+        for owner in github.accounts.values()
+        for team in owner.teams
+        if login in team.members
+    ]
+    return page(github, call, found)
+
+
+@ROUTES("GET", "/user/repos", "token")
+def list_user_repositories(github: GitHub, call: Call) -> Answer:
+    person = _person(call)
+    shown = []
+    for repository in github.repositories.values():
+        level = github.level(call.token, repository)
+        belongs = repository.owner is person or person.login in repository.owner.members
+        if level != "none" and (belongs or person.login in repository.collaborators):
+            shown.append(github.views.repository(repository, level))
+    return page(github, call, shown)
+
+
+@ROUTES("GET", "/users/{username}")
+def get_account(github: GitHub, call: Call, username: str) -> Answer:
+    found = github.account(username)
+    if found is None:
+        raise ApiError(404, "Not Found")
+    return json_answer(github.views.whole_account(found))
+
+
+@ROUTES("GET", "/orgs/{org}/members/{username}", "token")
+def check_member(github: GitHub, call: Call, org: str, username: str) -> Answer:
+    organization = github.account(org)
+    if organization is None or not organization.is_organization:
+        raise ApiError(404, "Not Found")
+    token = call.token
+    assert token is not None
+    if token.permissions is not None:
+        inside = token.permissions.get("members") is not None
+    else:
+        inside = token.account is not None and token.account.login in organization.members
+    if not inside:
+        # Only whose membership is public is shown to others.
+        return redirect(f"{github.api_url}/orgs/{org}/public_members/{username}")
+    if _is_member(organization, username):
+        return Answer(204)
+    raise ApiError(404, "Not Found")
+
+
+@ROUTES("GET", "/orgs/{org}/memberships/{username}", "token")
+def get_membership(github: GitHub, call: Call, org: str, username: str) -> Answer:
+    assert call.token is not None
+    if call.token.permissions is not None and "members" not in call.token.permissions:
+        raise ApiError(403, "Resource not accessible by integration")
+    return _membership(github, org, username)
+
+
+def _membership(github: GitHub, org: str, username: str) -> Answer:
+    organization, user = github.account(org), github.account(username)
+    if organization is None or user is None or not _is_member(organization, username):
+        raise ApiError(404, "Not Found")
+    return json_answer(github.views.membership(organization, user))
+
+
+def _is_member(organization: Any, username: str) -> bool:
+    return username.lower() in (login.lower() for login in organization.members)
+
+
+def _person(call: Call) -> Any:
+    if call.token is None or call.token.account is None:
+        raise ApiError(403, "Resource not accessible by integration")
+    return call.token.account
+
+
+@ROUTES("GET", "/rate_limit")
+def get_rate_limit(github: GitHub, call: Call) -> Answer:
+    left = github.requests_left
+    core = {"limit": 5000, "used": 5000 - left, "remaining": left, "reset": 2_000_000_000}
+    search = {"limit": 30, "used": 0, "remaining": 30, "reset": 2_000_000_000}
+    return json_answer({"resources": {"core": core, "search": search}, "rate": core})
