@@ -29,6 +29,34 @@ class MachineError(_HintedError):
     """It cannot be done on this machine: no Nix, a file cannot be read."""
 
 
+class ForgeError(_HintedError):
+    """A forge did not do what it was asked. Its subclasses say what to do."""
+
+
+class ForgeAuthError(ForgeError):
+    """The token is missing, expired or may not do this: an admin has to act."""
+
+
+class ForgeNotFoundError(ForgeError):
+    """There is no such thing, or the token may not know of it."""
+
+
+class ForgeRateLimitedError(ForgeError):
+    """Too much was asked; worth another try in ``retry_after`` seconds."""
+
+    def __init__(self, message: str, hint: str | None, retry_after: float) -> None:
+        super().__init__(message, hint)
+        self.retry_after = retry_after
+
+
+class ForgeUnavailableError(ForgeError):
+    """It could not be reached, broke down or said nonsense: worth another try later."""
+
+
+class ForgeRefusedError(ForgeError):
+    """It understood and said no: the same again would give the same."""
+
+
 class ProtocolError(BuildbotNixError):
     """The agent on a worker printed something that is no machine line."""
 

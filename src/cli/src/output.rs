@@ -42,9 +42,11 @@ pub(crate) fn fail(error: &Error) -> Exit {
     match error {
         Error::Config(_) => Exit::Usage,
         Error::Eval { .. } => Exit::Negative,
-        Error::Io { .. } | Error::Secret(_) | Error::Nix { .. } | Error::Protocol(_) => {
-            Exit::Machine
-        }
+        Error::Io { .. }
+        | Error::Secret(_)
+        | Error::Nix { .. }
+        | Error::Forge(_)
+        | Error::Protocol(_) => Exit::Machine,
         Error::Stopped => Exit::Stopped,
     }
 }

@@ -1,5 +1,6 @@
 //! One error type for everything that can end a command, with what to do about it beside it.
 
+use crate::forge::ForgeError;
 use crate::machine_line::ProtocolError;
 use crate::secret::SecretFileError;
 
@@ -41,6 +42,9 @@ pub enum Error {
     /// The agent said something that is no machine line.
     #[error(transparent)]
     Protocol(#[from] ProtocolError),
+    /// A forge did not do what it was asked.
+    #[error(transparent)]
+    Forge(#[from] ForgeError),
     /// Stopped by a signal or on request.
     #[error("stopped")]
     Stopped,
@@ -64,6 +68,7 @@ impl Error {
     pub fn hint(&self) -> Option<&str> {
         match self {
             Self::Eval { hint, .. } | Self::Nix { hint, .. } => hint.as_deref(),
+            Self::Forge(error) => error.hint.as_deref(),
             Self::Config(_)
             | Self::Io { .. }
             | Self::Secret(_)

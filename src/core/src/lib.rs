@@ -10,6 +10,7 @@
 //! | graph | [`feed`] | runs that have builds → whose is next on the machine |
 //! | build | [`build`] | one job → realise, gc root → outcome |
 //! | report | [`report`] | outcomes → summary, failures first |
+//! | forge | [`forge`] | settings of a forge → its repositories, webhooks, statuses, answers |
 //!
 //! [`nix`] holds the validated names, [`daemon`] asks Nix's daemon, [`machine_line`] what the agent on a worker prints for the
 //! master, [`run_roots`] where the derivations of a run are kept, [`results`] where what was built is. Modules are pure unless their text says that they run processes.
@@ -22,6 +23,7 @@ pub mod daemon;
 pub mod error;
 pub mod eval;
 pub mod feed;
+pub mod forge;
 #[cfg(test)]
 mod fuzz_corpus;
 pub mod graph;

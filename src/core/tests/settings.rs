@@ -54,6 +54,8 @@ zzzzzz: 1
 branches: {x: {zzzzzz: 1}}
 projects: {x: {zzzzzz: 1}}
 pull_based: {zzzzzz: 1, repositories: {x: {zzzzzz: 1}}}
+github: {zzzzzz: 1, filters: {zzzzzz: 1}}
+gitea: {zzzzzz: 1}
 ";
     let problems = parse_settings("settings.yaml", text).unwrap_err();
     let offers: Vec<&str> = problems
@@ -61,7 +63,7 @@ pull_based: {zzzzzz: 1, repositories: {x: {zzzzzz: 1}}}
         .iter()
         .filter_map(|problem| problem.hint.as_deref()?.strip_prefix("the keys here are "))
         .collect();
-    assert_eq!(offers.len(), 5);
+    assert_eq!(offers.len(), 8);
     for key in offers.iter().flat_map(|keys| keys.split(", ")) {
         let row = |line: &str| {
             line.starts_with('|')

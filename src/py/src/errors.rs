@@ -3,6 +3,7 @@
 use std::any::Any;
 
 use buildbot_nix_core::error::Error;
+use buildbot_nix_core::forge::Fault;
 use buildbot_nix_core::machine_line::ProtocolError as CoreProtocolError;
 use pyo3::prelude::*;
 
@@ -11,6 +12,11 @@ mod python {
 
     import_exception!(buildbot_nix.errors, ConfigError);
     import_exception!(buildbot_nix.errors, EvalError);
+    import_exception!(buildbot_nix.errors, ForgeAuthError);
+    import_exception!(buildbot_nix.errors, ForgeNotFoundError);
+    import_exception!(buildbot_nix.errors, ForgeRateLimitedError);
+    import_exception!(buildbot_nix.errors, ForgeRefusedError);
+    import_exception!(buildbot_nix.errors, ForgeUnavailableError);
     import_exception!(buildbot_nix.errors, InternalError);
     import_exception!(buildbot_nix.errors, MachineError);
     import_exception!(buildbot_nix.errors, ProtocolError);
@@ -41,6 +47,16 @@ impl From<CoreError> for PyErr {
                 excerpt,
                 ..
             }) => python::ProtocolError::new_err((text, line_number, excerpt)),
+            Error::Forge(error) => match error.fault {
+                Fault::Auth => python::ForgeAuthError::new_err((text, hint)),
+                Fault::NotFound => python::ForgeNotFoundError::new_err((text, hint)),
+                Fault::RateLimited(wait) => {
+                    let wait = wait.as_secs_f64();
+                    python::ForgeRateLimitedError::new_err((text, hint, wait))
+                }
+                Fault::Unavailable => python::ForgeUnavailableError::new_err((text, hint)),
+                Fault::Refused => python::ForgeRefusedError::new_err((text, hint)),
+            },
             Error::Stopped => python::StoppedError::new_err((text,)),
         }
     }
@@ -62,6 +78,7 @@ pub(crate) fn internal(panic: &(dyn Any + Send)) -> PyErr {
 mod tests {
     use std::path::Path;
 
+    use buildbot_nix_core::forge::ForgeError;
     use buildbot_nix_core::secret::SecretFile;
     use pyo3::types::PyAnyMethods as _;
 
@@ -110,7 +127,26 @@ mod tests {
         let protocol = buildbot_nix_core::machine_line::Decoder::default()
             .feed(b"x\n")
             .unwrap_err();
+        let forge = |fault| {
+            Error::Forge(ForgeError {
+                fault,
+                status: None,
+                doing: "try".to_owned(),
+                reason: "no".to_owned(),
+                hint: None,
+            })
+        };
+        let limited = Fault::RateLimited(std::time::Duration::from_secs(60));
         for (failure, class, text) in [
+            (forge(Fault::Auth), "ForgeAuthError", "cannot try: no"),
+            (forge(Fault::NotFound), "ForgeNotFoundError", "cannot try"),
+            (forge(limited), "ForgeRateLimitedError", "cannot try"),
+            (
+                forge(Fault::Unavailable),
+                "ForgeUnavailableError",
+                "cannot try",
+            ),
+            (forge(Fault::Refused), "ForgeRefusedError", "cannot try"),
             (Error::Config("bad".to_owned()), "ConfigError", "bad"),
             (eval, "EvalError", "it failed"),
             (nix, "MachineError", "it failed"),

@@ -5,6 +5,8 @@
 //! is ignored. Secrets stay file references here; see [`crate::secret`].
 
 mod branches;
+mod filters;
+mod forges;
 mod git_url;
 mod isolation;
 mod json;
@@ -13,6 +15,7 @@ mod load;
 mod node;
 mod problem;
 mod read;
+mod read_forges;
 mod read_pull_based;
 mod retention;
 mod settings;
@@ -22,6 +25,8 @@ mod value;
 mod workers;
 
 pub use branches::{BranchGlob, BranchGlobError, BranchRule};
+pub use filters::{NameGlob, RepositoryFilters};
+pub use forges::{ForgeSettings, GiteaSettings, GithubCredential, GithubSettings, WebhookSettings};
 pub use git_url::{GitUrl, GitUrlError};
 pub use isolation::{IsolationSettings, SandboxMode};
 pub use limits::EvalLimits;

@@ -3,6 +3,7 @@ use crate::secret::{SecretFile, SecretUrl};
 use super::isolation::isolation;
 use super::limits::{limits, of_projects};
 use super::node::{Value, parse};
+use super::read_forges::{gitea, github};
 use super::read_pull_based::pull_based;
 use super::retention::retention;
 use super::table::{Collector, Read, Reported, Table};
@@ -41,6 +42,7 @@ pub fn parse_settings(file: &str, text: &str) -> Result<Settings, Problems> {
 /// Reads every key, so that every problem is found, and only then gives up on missing ones.
 fn settings(table: &Table) -> Read<Settings> {
     let url = table.required("url", value::web_url);
+    let webhook_base_url = table.perhaps("webhook_base_url", value::web_url);
     let title = table.optional("title", value::text, "buildbot-nix".to_owned());
     let database = database(table);
     let build_systems = table.required("build_systems", value::systems);
@@ -60,6 +62,8 @@ fn settings(table: &Table) -> Read<Settings> {
         table.optional("allow_unauthenticated_control", value::boolean, false);
     let auth_backend = table.optional("auth_backend", auth_backend, ());
     let branches = branches(table);
+    let github = github(table);
+    let gitea = gitea(table);
     let pull_based = pull_based(table);
     if let (Ok(None), Ok(0)) = (&nix_workers_secret_file, local_workers) {
         table.problem(
@@ -69,8 +73,10 @@ fn settings(table: &Table) -> Read<Settings> {
     }
     table.finish();
     auth_backend?;
+    let url = url?;
     Ok(Settings {
-        url: url?,
+        webhook_base_url: webhook_base_url?.unwrap_or_else(|| url.clone()),
+        url,
         title: title?,
         database: database?,
         build_systems: build_systems?,
@@ -88,6 +94,8 @@ fn settings(table: &Table) -> Read<Settings> {
         retention: retention?,
         allow_unauthenticated_control: allow_unauthenticated_control?,
         branches: branches?,
+        github: github?,
+        gitea: gitea?,
         pull_based: pull_based?,
     })
 }

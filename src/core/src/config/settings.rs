@@ -5,13 +5,17 @@ use serde::Serialize;
 use crate::nix::System;
 use crate::secret::{SecretFile, SecretUrl};
 
-use super::{BranchRule, EvalLimits, GitUrl, IsolationSettings, Retention};
+use super::{
+    BranchRule, EvalLimits, GitUrl, GiteaSettings, GithubSettings, IsolationSettings, Retention,
+};
 
 /// All settings of a master, checked. `docs/configuration.md` explains each key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Public URL of the web interface, with a slash at the end.
     pub url: String,
+    /// Where forges deliver events, with a slash at the end; `change_hook/<forge>` follows.
+    pub webhook_base_url: String,
     /// Shown at the top of the web interface.
     pub title: String,
     /// Buildbot's database.
@@ -46,6 +50,10 @@ pub struct Settings {
     pub allow_unauthenticated_control: bool,
     /// Rules for branches beside the default branch, by name.
     pub branches: Vec<BranchRule>,
+    /// GitHub, if there is one.
+    pub github: Option<GithubSettings>,
+    /// Gitea or Forgejo, if there is one.
+    pub gitea: Option<GiteaSettings>,
     /// Repositories that are polled.
     pub pull_based: PullBased,
 }

@@ -1,7 +1,7 @@
 use super::node::{Entry, Value};
 
 /// Keys of the predecessor's settings that mean nothing here any more, and what replaced them.
-const RETIRED: [(&str, &str); 2] = [
+const RETIRED: [(&str, &str); 7] = [
     (
         "domain",
         "the public address is the key `url`; remove `domain`",
@@ -10,12 +10,22 @@ const RETIRED: [(&str, &str); 2] = [
         "use_https",
         "write `https://…` in the key `url`; remove `use_https`",
     ),
+    ("github.installation_token_map_file", KEPT),
+    ("github.project_id_map_file", KEPT),
+    ("github.jwt_token_map", KEPT),
+    ("github.project_cache_file", KEPT),
+    ("gitea.project_cache_file", KEPT),
 ];
 
+/// Of files that the predecessor kept beside its database.
+const KEPT: &str = "repositories are kept in the database and tokens nowhere; remove it";
+
 /// Keys of the predecessor's settings that this version cannot do yet.
-const NOT_YET: [&str; 14] = [
-    "github",
-    "gitea",
+const NOT_YET: [&str; 16] = [
+    "github.oauth_id",
+    "github.oauth_secret_file",
+    "gitea.oauth_id",
+    "gitea.oauth_secret_file",
     "oidc",
     "admins",
     "outputs_path",
@@ -51,22 +61,32 @@ pub(super) fn asks_for_nothing(table: &str, entry: &Entry) -> bool {
         Value::Table(entries) => entries.is_empty(),
         Value::Integer(_) | Value::Number(_) | Value::Text(_) => false,
     };
-    empty && table.is_empty() && is_not_yet(&entry.key)
+    empty && is_not_yet(&path(table, &entry.key))
 }
 
 /// Message and hint for a key that the predecessor had.
 pub(super) fn explain(table: &str, key: &str) -> Option<(&'static str, String)> {
-    if !table.is_empty() {
-        let (_, right) = OPTION_NAMES.iter().find(|(wrong, _)| *wrong == key)?;
-        return Some(("there is no such key", format!("write `{right}`")));
-    }
-    if let Some((_, hint)) = RETIRED.iter().find(|(retired, _)| *retired == key) {
+    let path = path(table, key);
+    if let Some((_, hint)) = RETIRED.iter().find(|(retired, _)| *retired == path) {
         return Some(("is not used any more", (*hint).to_owned()));
     }
-    is_not_yet(key).then(|| {
+    if !table.is_empty()
+        && let Some((_, right)) = OPTION_NAMES.iter().find(|(wrong, _)| *wrong == key)
+    {
+        return Some(("there is no such key", format!("write `{right}`")));
+    }
+    is_not_yet(&path).then(|| {
         let hint = "remove it, or stay with what you have until it is";
         ("is not supported by this version yet", hint.to_owned())
     })
+}
+
+fn path(table: &str, key: &str) -> String {
+    if table.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{table}.{key}")
+    }
 }
 
 fn is_not_yet(key: &str) -> bool {

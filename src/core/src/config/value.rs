@@ -1,3 +1,5 @@
+use url::Url;
+
 use crate::nix::System;
 use crate::secret::{SecretUrl, redact_url};
 
@@ -27,7 +29,7 @@ impl Mismatch {
         }
     }
 
-    fn found(self, found: impl Into<String>) -> Self {
+    pub(super) fn found(self, found: impl Into<String>) -> Self {
         Self {
             found: Some(found.into()),
             ..self
@@ -174,6 +176,26 @@ pub(super) fn web_url(value: &Value) -> Parsed<String> {
             Ok(if url.ends_with('/') { url } else { url + "/" })
         }
         Some(_) | None => Err(mismatch),
+    }
+}
+
+/// Address of a forge or a proxy, with a slash at the end.
+pub(super) fn forge_url(value: &Value) -> Parsed<Url> {
+    let mismatch = Mismatch::expected("an `http://` or `https://` URL without user and password");
+    let url = web_url(value).map_err(|error| Mismatch {
+        found: error.found,
+        hint: error.hint.filter(|hint| !hint.contains("password")),
+        ..mismatch.clone()
+    })?;
+    Url::parse(&url).map_err(|error| mismatch.hint(error.to_string()))
+}
+
+/// The path of a file that is no secret.
+pub(super) fn absolute_path(value: &Value) -> Parsed<String> {
+    let mismatch = Mismatch::expected("an absolute path");
+    match text(value) {
+        Ok(path) if path.starts_with('/') => Ok(path),
+        _ => Err(mismatch),
     }
 }
 

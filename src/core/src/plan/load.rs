@@ -10,6 +10,7 @@ use super::{Database, MasterPlan, SecretPart, SecretPlan, master_plan, polled_pr
 #[derive(Debug, Clone)]
 pub struct LoadedPlan {
     plan: MasterPlan,
+    settings: Settings,
     places: SecretPlaces,
     workers: Vec<WorkerEntry>,
 }
@@ -41,16 +42,16 @@ impl LoadedPlan {
             SecretFiles::Read => load_workers(&settings, &places)?,
             SecretFiles::Skip => Vec::new(),
         };
-        Self::new(&settings, places, workers, secret_files)
+        Self::new(settings, places, workers, secret_files)
     }
 
     fn new(
-        settings: &Settings,
+        settings: Settings,
         places: SecretPlaces,
         workers: Vec<WorkerEntry>,
         secret_files: SecretFiles,
     ) -> Result<Self, Error> {
-        let plan = master_plan(settings, &polled_projects(settings), &workers);
+        let plan = master_plan(&settings, &polled_projects(&settings), &workers);
         if plan.workers.is_empty() && secret_files == SecretFiles::Read {
             let file = settings.nix_workers_secret_file.as_ref();
             let path = file.map(|file| file.path(&places).display().to_string());
@@ -61,6 +62,7 @@ impl LoadedPlan {
         }
         Ok(Self {
             plan,
+            settings,
             places,
             workers,
         })
@@ -69,6 +71,16 @@ impl LoadedPlan {
     /// The plan.
     pub fn plan(&self) -> &MasterPlan {
         &self.plan
+    }
+
+    /// The settings that it was made from.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Where the secrets are that the settings name.
+    pub fn places(&self) -> &SecretPlaces {
+        &self.places
     }
 
     /// The password of the workers of `machine`, an entry of the workers file.

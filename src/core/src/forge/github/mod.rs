@@ -1,0 +1,228 @@
+//! GitHub, by its REST API: <https://docs.github.com/en/rest>.
+
+mod checks;
+mod discover;
+mod hooks;
+mod jwt;
+mod people;
+mod pulls;
+mod tokens;
+mod wire;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::json;
+
+use crate::config::{GithubCredential, GithubSettings, RepositoryFilters};
+use crate::secret::SecretPlaces;
+
+use super::clock::Clock;
+use super::http::{Api, Call, Connection, Http, Memory, Pace};
+use super::status::cut;
+use super::{
+    CheckRun, DESCRIPTION_LENGTH_MAX, Discovery, Forge, ForgeError, ForgeKind, GitCredentials,
+    HookChange, HookSecrets, Permission, PullRequest, Repository, Status, StatusState,
+};
+use tokens::{Access, Needs, Tokens};
+
+/// The adapter for GitHub.
+pub(super) struct Github {
+    api: Api<Tokens>,
+    filters: RepositoryFilters,
+    hooks: HookSource,
+    places: SecretPlaces,
+    settings: GithubSettings,
+}
+
+/// Where deliveries come from.
+struct HookSource {
+    /// What hooks deliver to.
+    url: String,
+}
+
+impl Github {
+    /// Opens no connection and reads no secret yet.
+    pub(super) fn new(
+        settings: &GithubSettings,
+        places: &SecretPlaces,
+        webhook_base_url: &str,
+        memory: Arc<Memory>,
+        pace: Pace,
+        clock: Clock,
+    ) -> Result<Self, ForgeError> {
+        let connection = Connection {
+            base: settings.api_url.clone(),
+            ca_file: settings.common.ca_file.clone(),
+            proxy: settings.common.proxy.clone(),
+            headers: vec![
+                ("accept", "application/vnd.github+json"),
+                ("x-github-api-version", "2022-11-28"),
+            ],
+            pace,
+        };
+        let http = Arc::new(Http::new(connection, clock, memory)?);
+        let authority = Tokens::new(
+            Arc::clone(&http),
+            settings.credential.clone(),
+            places.clone(),
+        );
+        Ok(Self {
+            api: Api { http, authority },
+            filters: settings.common.filters.clone(),
+            hooks: HookSource {
+                url: format!("{webhook_base_url}change_hook/github"),
+            },
+            places: places.clone(),
+            settings: settings.clone(),
+        })
+    }
+
+    fn is_app(&self) -> bool {
+        matches!(self.settings.credential, GithubCredential::App { .. })
+    }
+
+    /// The URL of something in `repository`.
+    fn url(&self, repository: &Repository, segments: &[&str]) -> url::Url {
+        let name = &repository.full_name;
+        let path = ["repos", name.owner(), name.name()];
+        self.api.http.url(&[&path[..], segments].concat())
+    }
+
+    fn secrets(&self) -> Result<HookSecrets, ForgeError> {
+        HookSecrets::load(&self.settings.common.webhook, &self.places).map_err(|error| {
+            ForgeError::new(super::Fault::Auth, "set up webhooks", error.to_string())
+        })
+    }
+}
+
+#[async_trait]
+impl Forge for Github {
+    fn kind(&self) -> ForgeKind {
+        ForgeKind::Github
+    }
+
+    async fn discover(&self) -> Result<Discovery, ForgeError> {
+        self.find_repositories().await
+    }
+
+    async fn repository(&self, repository: &Repository) -> Result<Repository, ForgeError> {
+        self.find_again(repository).await
+    }
+
+    async fn ensure_hook(&self, repository: &Repository) -> Result<HookChange, ForgeError> {
+        self.set_hook(repository).await
+    }
+
+    async fn remove_hook(&self, repository: &Repository) -> Result<(), ForgeError> {
+        self.delete_hook(repository).await
+    }
+
+    async fn post_status(
+        &self,
+        repository: &Repository,
+        sha: &str,
+        status: &Status,
+    ) -> Result<(), ForgeError> {
+        let state = match status.state {
+            StatusState::Pending => "pending",
+            StatusState::Success | StatusState::Warning => "success",
+            StatusState::Failure => "failure",
+            StatusState::Error => "error",
+        };
+        let doing = format!(
+            "post the status `{}` on {sha} of `{repository}`",
+            status.context
+        );
+        let body = json!({
+            "state": state,
+            "context": status.context,
+            "description": cut(&status.description, DESCRIPTION_LENGTH_MAX),
+            "target_url": status.target_url,
+        });
+        let call = Call::replace(doing, self.url(repository, &["statuses", sha]), body);
+        let access = Access::repository(repository, Needs::STATUSES);
+        self.api.send(&access, &call).await.map(drop)
+    }
+
+    async fn create_check_run(
+        &self,
+        repository: &Repository,
+        sha: &str,
+        run: &CheckRun,
+    ) -> Result<u64, ForgeError> {
+        self.make_check_run(repository, sha, run).await
+    }
+
+    async fn update_check_run(
+        &self,
+        repository: &Repository,
+        id: u64,
+        run: &CheckRun,
+    ) -> Result<(), ForgeError> {
+        self.change_check_run(repository, id, run).await
+    }
+
+    async fn pull_request(
+        &self,
+        repository: &Repository,
+        number: u64,
+    ) -> Result<PullRequest, ForgeError> {
+        self.one_pull_request(repository, number).await
+    }
+
+    async fn open_pull_requests(
+        &self,
+        repository: &Repository,
+    ) -> Result<Vec<PullRequest>, ForgeError> {
+        self.list_pull_requests(repository).await
+    }
+
+    async fn branch_head(
+        &self,
+        repository: &Repository,
+        branch: &str,
+    ) -> Result<Option<String>, ForgeError> {
+        self.head(repository, branch).await
+    }
+
+    async fn branch_heads(
+        &self,
+        repository: &Repository,
+    ) -> Result<BTreeMap<String, String>, ForgeError> {
+        self.heads(repository).await
+    }
+
+    async fn permission(
+        &self,
+        repository: &Repository,
+        user: &str,
+    ) -> Result<Permission, ForgeError> {
+        self.permission_of(repository, user).await
+    }
+
+    async fn is_member(&self, repository: &Repository, user: &str) -> Result<bool, ForgeError> {
+        self.has_member(repository, user).await
+    }
+
+    async fn members(&self, repository: &Repository) -> Result<Vec<String>, ForgeError> {
+        self.list_members(repository).await
+    }
+
+    async fn git_credentials(
+        &self,
+        repository: &Repository,
+    ) -> Result<Option<GitCredentials>, ForgeError> {
+        let access = Access::repository(repository, Needs::CONTENTS);
+        let minted = self.api.authority.for_git(&access).await?;
+        Ok(Some(GitCredentials {
+            url: repository.clone_url.clone(),
+            // What GitHub takes for both kinds of tokens.
+            user: "x-access-token".to_owned(),
+            password: minted.token,
+            expires_at: minted.expires_at,
+            is_limited: self.is_app(),
+        }))
+    }
+}

@@ -1,0 +1,9 @@
+//! The adapters against doubles that answer as the forges' documents say.
+
+mod double;
+mod faults;
+mod gitea;
+mod github;
+mod tokens;
+
+use double::Double;
