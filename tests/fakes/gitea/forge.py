@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import quote, unquote
 
 from tests.fakes import oauth
 from tests.fakes.deliveries import Delivery
@@ -125,6 +127,11 @@ class Gitea(Forge):
         if answer is None:
             raise ApiError(404, "Not found")
         return answer
+
+    def canonical(self, path: str) -> str:
+        """A branch's slashes are slashes of the path."""
+        whole = r"(/repos/[^/]+/[^/]+/branches/)(.+)"
+        return re.sub(whole, lambda m: m[1] + quote(unquote(m[2]), safe=""), path)
 
     # Comparing with the official document
 

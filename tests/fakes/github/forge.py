@@ -9,6 +9,7 @@ import secrets
 import time
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import quote, unquote
 
 from tests.fakes import oauth
 from tests.fakes.deliveries import Delivery
@@ -186,7 +187,9 @@ class GitHub(Installations):
         return str((token.permissions or {}).get("contents", "none"))
 
     def canonical(self, path: str) -> str:
-        """A repository is under its number, too, where former names lead to."""
+        """A repository is under its number, too, where former names lead to; and a ref's slashes
+        are slashes of the path."""
+        path = re.sub(r"(/git/ref/)(.+)$", lambda m: m[1] + quote(unquote(m[2]), safe=""), path)
         match = re.fullmatch(r"/repositories/(\d+)(/.*)?", path)
         found = self.repositories.get(int(match[1])) if match else None
         return f"/repos/{found.full_name}{match[2] or ''}" if match and found else path

@@ -75,6 +75,15 @@ def get_organization(gitea: Gitea, call: Call, org: str) -> Answer:
     return json_answer(gitea.views.organization(_organization(gitea, org)))
 
 
+@ROUTES("GET", "/orgs/{org}/members", ("organization",))
+def list_members(gitea: Gitea, call: Call, org: str) -> Answer:
+    organization = _organization(gitea, org)
+    # Only who belongs to it sees those whose membership is not public.
+    inside = call.token is not None and person_of(call).login in organization.members
+    members = organization.members if inside else []
+    return page(gitea, call, [gitea.views.account(gitea.user(login)) for login in members])
+
+
 @ROUTES("GET", "/orgs/{org}/members/{username}", ("organization",))
 def check_member(gitea: Gitea, call: Call, org: str, username: str) -> Answer:
     organization = _organization(gitea, org)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.fakes.forge import Call
 from tests.fakes.github.api.common import ROUTES, page
+from tests.fakes.model import Account
 from tests.fakes.server import Answer, ApiError, json_answer, redirect
 
 if TYPE_CHECKING:
@@ -71,18 +72,22 @@ def get_account(github: GitHub, call: Call, username: str) -> Answer:
     return json_answer(github.views.whole_account(found))
 
 
+@ROUTES("GET", "/orgs/{org}/members", "token")
+def list_members(github: GitHub, call: Call, org: str) -> Answer:
+    organization = github.account(org)
+    if organization is None or not organization.is_organization:
+        raise ApiError(404, "Not Found")
+    # Only who belongs to it sees those whose membership is not public.
+    members = organization.members if _is_inside(call, organization) else []
+    return page(github, call, [github.views.account(github.user(login)) for login in members])
+
+
 @ROUTES("GET", "/orgs/{org}/members/{username}", "token")
 def check_member(github: GitHub, call: Call, org: str, username: str) -> Answer:
     organization = github.account(org)
     if organization is None or not organization.is_organization:
         raise ApiError(404, "Not Found")
-    token = call.token
-    assert token is not None
-    if token.permissions is not None:
-        inside = token.permissions.get("members") is not None
-    else:
-        inside = token.account is not None and token.account.login in organization.members
-    if not inside:
+    if not _is_inside(call, organization):
         # Only whose membership is public is shown to others.
         return redirect(f"{github.api_url}/orgs/{org}/public_members/{username}")
     if _is_member(organization, username):
@@ -105,7 +110,16 @@ def _membership(github: GitHub, org: str, username: str) -> Answer:
     return json_answer(github.views.membership(organization, user))
 
 
-def _is_member(organization: Any, username: str) -> bool:
+def _is_inside(call: Call, organization: Account) -> bool:
+    """Whether the caller belongs to an organisation, or was let in by it."""
+    token = call.token
+    assert token is not None
+    if token.permissions is not None:
+        return "members" in token.permissions and token.installation.account is organization
+    return token.account is not None and token.account.login in organization.members
+
+
+def _is_member(organization: Account, username: str) -> bool:
     return username.lower() in (login.lower() for login in organization.members)
 
 

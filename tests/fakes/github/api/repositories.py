@@ -63,6 +63,15 @@ def get_branch(github: GitHub, call: Call, owner: str, repo: str, branch: str) -
     )
 
 
+@ROUTES("GET", "/repos/{owner}/{repo}/git/ref/{ref}")
+def get_ref(github: GitHub, call: Call, owner: str, repo: str, ref: str) -> Answer:
+    repository = repository_of(github, call, owner, repo, "contents")
+    sha = None if repository.is_empty else repository.refs().get(f"refs/{ref}")
+    if sha is None:
+        raise ApiError(404, "Not Found")
+    return json_answer(github.views.ref(repository, f"refs/{ref}", sha))
+
+
 @ROUTES("GET", "/repos/{owner}/{repo}/commits/{ref}")
 def get_commit(github: GitHub, call: Call, owner: str, repo: str, ref: str) -> Answer:
     repository = repository_of(github, call, owner, repo, "contents")

@@ -150,6 +150,15 @@ class RepositoryViews(AccountViews):
             ],
         }
 
+    def ref(self, repository: Repository, ref: str, sha: str) -> dict[str, Any]:
+        own = f"{self.api}/repos/{repository.full_name}/git"
+        return {
+            "ref": ref,
+            "node_id": node_id(ref, 0),
+            "url": f"{own}/{ref}",
+            "object": {"type": "commit", "sha": sha, "url": f"{own}/commits/{sha}"},
+        }
+
     def simple_commit(self, repository: Repository, sha: str) -> dict[str, Any]:
         """As webhooks show it."""
         details = commit_details(repository, sha)
