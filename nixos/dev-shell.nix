@@ -11,6 +11,7 @@
   mkShell,
   nix,
   nixfmt,
+  nodejs,
   openssh,
   postgresql,
   python3,
@@ -25,6 +26,7 @@ mkShell {
     git
     nix
     nixfmt
+    nodejs
     openssh
     postgresql
     python3

@@ -87,6 +87,7 @@ let
           "nix"
           "nixfmt"
           "nixfmt-tree"
+          "nodejs"
           "openssh"
           "postgresql"
           "ruff"
