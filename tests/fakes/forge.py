@@ -260,7 +260,9 @@ class Forge(Stories):
             time.sleep(self.latency)
 
         def proceed() -> Answer:
-            answer = self.limit(request) or self._answer(request, path)
+            with self.lock:
+                refused = self.limit(request)
+            answer = refused or self._answer(request, path)
             answer = self.decorate(request, answer)
             seen.status = answer.status
             return answer
