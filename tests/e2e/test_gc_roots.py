@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.instance import GC_ROOTS, Instance
+from tests.processes import run
 from tests.repository import SYSTEM, Repository, flake
 from tests.rest import Build
 from tests.waiting import wait_until
@@ -35,8 +36,15 @@ def paths(folder: Path) -> list[Path]:
 
 def kept(instance: Instance, build_id: int) -> set[str]:
     """The derivations that are kept for an evaluation and its builds."""
-    found = {run: drvs for run, drvs in links(instance).items() if run.endswith(f"-{build_id}")}
-    return set().union(*found.values())
+    found = [paths for name, paths in links(instance).items() if name.endswith(f"-{build_id}")]
+    kept = set().union(*found)
+    # What was reused is kept by one file that refers to all.
+    manifests = {path for path in kept if not path.endswith(".drv")}
+    if manifests:
+        argv = ["nix-store", "--query", "--references", *manifests]
+        references = run(argv, cwd=instance.folder, env=instance.env)
+        kept = kept - manifests | set(references.stdout.split())
+    return kept
 
 
 def wait_for_long_build(instance: Instance, build_id: int) -> Build:
