@@ -19,6 +19,7 @@ __all__ = [
     "Finding",
     "GitSecrets",
     "Job",
+    "MachineLoad",
     "OutcomeReader",
     "Plan",
     "Poller",
@@ -30,6 +31,7 @@ __all__ = [
     "Turns",
     "Unbuilt",
     "Worker",
+    "choose_machine",
     "load_plan",
     "run_command_line",
 ]
@@ -311,6 +313,22 @@ class Turns:
         """Takes out the source whose turn it is."""
     def given(self) -> None:
         """What was taken out got a slot."""
+
+@final
+class MachineLoad:
+    """What a machine is busy with."""
+
+    def __new__(
+        cls, name: str, *, slots: int, builds: int, places: int, evaluations: int
+    ) -> MachineLoad:
+        """``slots`` and ``places``: builds and evaluations that it may run at once; ``builds`` and
+        ``evaluations``: that it has, those included that wait for a place."""
+
+def choose_machine(project: str, machines: list[MachineLoad]) -> int | None:
+    """Which of ``machines`` is to evaluate for ``project``, as its index; None if there are none.
+
+    A project goes to the same machine each time, unless it would wait there and not elsewhere.
+    """
 
 @final
 class Finding:

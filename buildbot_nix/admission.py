@@ -23,6 +23,11 @@ class Admission:
         #: By project, in the order of their turns; the last of each list is the newest.
         self._waiting: OrderedDict[str, list[Place]] = OrderedDict()
 
+    @property
+    def places(self) -> int:
+        """Evaluations that run at once."""
+        return self._places
+
     def set_places(self, places: int) -> None:
         """From now on, ``places`` evaluations run at once."""
         self._places = places

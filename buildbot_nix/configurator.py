@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from buildbot.changes.filter import ChangeFilter
@@ -25,7 +26,7 @@ from buildbot.schedulers.forcesched import (
 )
 from buildbot.schedulers.triggerable import Triggerable
 from buildbot.util.ssfilter import SourceStampFilter
-from buildbot.worker.base import AbstractWorker, Worker
+from buildbot.worker.base import AbstractWorker
 from buildbot.worker.local import LocalWorker
 from buildbot.www.authz import Authz
 from buildbot.www.authz.endpointmatchers import AnyControlEndpointMatcher
@@ -45,7 +46,9 @@ from buildbot_nix._native import (
 from buildbot_nix.builds import FORCE_PROPERTY
 from buildbot_nix.database import database_config
 from buildbot_nix.errors import BuildbotNixError, ConfigError
+from buildbot_nix.liveness import RemoteWorker
 from buildbot_nix.machines import Machines
+from buildbot_nix.placement import Placement
 from buildbot_nix.poller import HeadPoller, heads_only
 from buildbot_nix.records import Records
 from buildbot_nix.runs import AttributeRebuild, EvaluationBuild, ToldFactory
@@ -79,6 +82,9 @@ class Materialiser:
         self.plan = plan
         self.projects = {project.name: project for project in plan.projects}
         self.machines = {row.name: row.machine for row in plan.workers}
+        self.placement = Placement(
+            [row.name for row in plan.builders if row.kind == BuilderKind.Eval], self.machines
+        )
 
     def config(self) -> dict[str, Any]:
         """The whole configuration."""
@@ -123,7 +129,7 @@ class Materialiser:
                 workers.append(LocalWorker(row.name, properties=properties))
             else:
                 password = self.plan.worker_password(row.name)
-                workers.append(Worker(row.name, password, properties=properties))
+                workers.append(RemoteWorker(row.name, password, properties=properties))
         return workers
 
     def builder(self, row: Builder) -> BuilderConfig:
@@ -135,7 +141,9 @@ class Materialiser:
             builddir=row.builddir,
             workernames=list(self.machines),
             factory=self.build_steps(row) if build else self.eval_steps(row),
-            nextWorker=self.worker_with_the_derivation if build else None,
+            nextWorker=self.worker_with_the_derivation
+            if build
+            else partial(self.placement.next_worker, project.name),
             collapseRequests=row.collapse_requests,
             tags=row.tags,
             description=row.description,

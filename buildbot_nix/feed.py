@@ -54,6 +54,16 @@ class Feed:
         self._sources: dict[int, Source] = {}
         self.set_slots(slots)
 
+    @property
+    def slots(self) -> int:
+        """Builds that run at once."""
+        return self._slots
+
+    @property
+    def taken(self) -> int:
+        """Builds that run now."""
+        return self._taken
+
     def set_slots(self, slots: int) -> None:
         """The machine has ``slots`` slots now."""
         self._slots = slots

@@ -29,6 +29,7 @@ mod fuzz_corpus;
 pub mod graph;
 pub mod machine_line;
 pub mod nix;
+pub mod placement;
 pub mod plan;
 pub mod process;
 pub mod repo_config;

@@ -10,6 +10,7 @@ mod checkout;
 mod cli;
 mod errors;
 mod feed;
+mod placement;
 mod plan;
 mod reader;
 mod rows;
@@ -26,6 +27,8 @@ mod _native {
     use crate::cli::run_command_line;
     #[pymodule_export]
     use crate::feed::{Priority, Turns};
+    #[pymodule_export]
+    use crate::placement::{MachineLoad, choose_machine};
     #[pymodule_export]
     use crate::plan::{Evaluation, Plan, load_plan};
     #[pymodule_export]
