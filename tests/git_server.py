@@ -105,14 +105,15 @@ def serve_git(
     return status, list(pairs.items()), content
 
 
-def make_certificate(folder: Path) -> tuple[Path, Path]:
-    """A certificate for this machine's loopback address, and its key."""
+def make_certificate(folder: Path, *addresses: str) -> tuple[Path, Path]:
+    """A certificate for this machine's loopback address and ``addresses``, and its key."""
+    names = ",".join(["DNS:localhost", *(f"IP:{it}" for it in ("127.0.0.1", *addresses))])
     certificate, key = folder / "cert.pem", folder / "key.pem"
     subprocess.run(
         [
             *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
             *("-nodes", "-days", "2", "-subj", "/CN=localhost"),
-            *("-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"),
+            *("-addext", f"subjectAltName={names}"),
             *("-keyout", str(key), "-out", str(certificate)),
         ],
         capture_output=True,

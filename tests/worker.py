@@ -13,11 +13,12 @@ from tests.processes import TOOLS, Process, environment, tail
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
+    from tests.hosts import Host
     from tests.instance import Instance
 
 
 class Worker:
-    """One worker process with the slots of a machine."""
+    """One worker process with the slots of a machine, on a ``host`` of its own or on this one."""
 
     def __init__(
         self,
@@ -27,6 +28,7 @@ class Worker:
         tools: Sequence[Path] = TOOLS,
         env: Mapping[str, str] | None = None,
         url: str | None = None,
+        host: Host | None = None,
     ) -> None:
         self.name = name
         self._instance = instance
@@ -40,6 +42,7 @@ class Worker:
         self.log = folder / "twistd.log"
         variables = {
             **environment(instance.folder / "home", tools),
+            **(host.env if host else {}),
             "MASTER_URL": url or f"tcp:host=127.0.0.1:port={instance.worker_port}",
             "WORKER_NAME": name,
             "WORKER_COUNT": str(self.slots),
@@ -47,11 +50,12 @@ class Worker:
             "BUILDBOT_DIR": str(folder / "slot"),
             **(env or {}),
         }
+        argv: list[str | Path] = [
+            *(TOOLS[1] / "twistd", "--nodaemon", "--no_save"),
+            f"--python={instance.master_folder / 'worker.tac'}",
+        ]
         self.process = Process(
-            [
-                *(TOOLS[1] / "twistd", "--nodaemon", "--no_save"),
-                f"--python={instance.master_folder / 'worker.tac'}",
-            ],
+            host.command(argv) if host else argv,
             output=self.log,
             cwd=folder,
             env=variables,
