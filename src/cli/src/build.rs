@@ -2,7 +2,7 @@ use std::io::{Write as _, stderr, stdout};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use buildbot_nix_core::build::{Request, Terminal, realise, summary};
+use buildbot_nix_core::build::{Request, Terminal, listing, realise, summary};
 use buildbot_nix_core::error::Error;
 use buildbot_nix_core::machine_line::{BuildResult, Line, Outcome, encode};
 use buildbot_nix_core::nix::DrvPath;
@@ -69,7 +69,7 @@ fn print(format: Format, outcome: &Outcome) -> std::io::Result<()> {
     let mut stdout = stdout();
     match format {
         Format::Json => {
-            writeln!(stderr(), "{summary}")?;
+            write!(stderr(), "{summary}\n{}", listing(outcome))?;
             stdout.write_all(&encode(&Line::Outcome(outcome.clone())))?;
         }
         Format::Human => {

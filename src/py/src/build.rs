@@ -1,5 +1,6 @@
 //! Stage build: what the agent says of one build.
 
+use buildbot_nix_core::build;
 use buildbot_nix_core::machine_line::{self, Line, Outcome};
 use pyo3::prelude::*;
 
@@ -70,6 +71,18 @@ impl OutcomeReader {
                 .and_then(|outcome| outcome.message.clone());
             said.or_else(|| reader.fatal.clone())
         })
+    }
+
+    #[getter]
+    fn text(&self) -> Option<String> {
+        self.0
+            .with(|reader| reader.found.as_ref().map(build::short))
+    }
+
+    #[getter]
+    fn may_pass(&self) -> bool {
+        self.0
+            .with(|reader| reader.found.as_ref().is_some_and(|it| it.may_pass))
     }
 
     #[getter]

@@ -18,6 +18,7 @@ pub(super) struct Running {
     pub(super) drv: String,
     /// Short name, the prefix of its lines.
     pub(super) label: String,
+    machine: String,
     since: Duration,
     last_line: Duration,
     tail: Tail,
@@ -28,6 +29,8 @@ pub(super) struct Running {
 pub(super) struct Finished {
     pub(super) drv: String,
     pub(super) label: String,
+    /// The remote builder that it ran on, as Nix calls it; empty for this machine.
+    pub(super) machine: String,
     /// How long it ran.
     pub(super) ran: Duration,
     /// How long it had been silent at the end.
@@ -85,9 +88,11 @@ impl Activities {
                     return false;
                 }
                 let label = self.label(drv);
+                let machine = fields.get(1).and_then(Field::text).unwrap_or_default();
                 let running = Running {
                     drv: drv.to_owned(),
                     label,
+                    machine: machine.to_owned(),
                     since: now,
                     last_line: now,
                     tail: Tail::default(),
@@ -143,6 +148,7 @@ impl Activities {
             silent: now.saturating_sub(running.last_line),
             drv: running.drv,
             label: running.label,
+            machine: running.machine,
             seems_failed,
             tail: running.tail,
         });

@@ -41,7 +41,7 @@ mod text;
 mod verdict;
 
 pub use log::{Log, Plain, Progress};
-pub use outcome::summary;
+pub use outcome::{listing, short, summary};
 pub use realise::realise;
 pub use request::Request;
 pub use terminal::Terminal;

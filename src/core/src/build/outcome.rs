@@ -10,6 +10,8 @@ use super::verdict::Verdict;
 use crate::machine_line::{BuildResult, Outcome};
 use crate::nix::{DrvPath, StorePath};
 
+/// Derivations that were built, of which a log lists the time.
+const LISTED_MAX: usize = 50;
 /// Failed derivations whose last lines are repeated at the end of the log.
 pub(super) const TAILS_MAX: usize = 3;
 
@@ -27,6 +29,7 @@ pub(super) fn assemble(request: &Request, verdict: Verdict, outputs: &Outputs) -
             .collect(),
         failed_drv: verdict.failed_drv,
         message: verdict.message,
+        may_pass: verdict.may_pass,
         seconds: 0.0,
         built: 0,
         substituted: 0,
@@ -73,6 +76,56 @@ pub(super) fn tail(failed: &Finished) -> String {
     };
     for line in tail.lines() {
         let _ = writeln!(text, "  {line}");
+    }
+    text
+}
+
+/// What was built, and how long that took: the longest first.
+pub(super) fn timings(finished: &[Finished]) -> String {
+    let mut text = String::new();
+    // A builder alone has the time of the whole build.
+    if finished.len() < 2 {
+        return text;
+    }
+    let mut longest: Vec<&Finished> = finished.iter().collect();
+    longest.sort_by_key(|finished| std::cmp::Reverse(finished.ran));
+    text.push_str("\n── time of builders ──\n");
+    for finished in longest.iter().take(LISTED_MAX) {
+        let seconds = finished.ran.as_secs_f64();
+        let _ = write!(text, "  {seconds:>8.1} s  {}", finished.label);
+        if !finished.machine.is_empty() {
+            let _ = write!(text, " on {}", finished.machine);
+        }
+        text.push('\n');
+    }
+    if let Some(more @ 1..) = longest.len().checked_sub(LISTED_MAX) {
+        let _ = writeln!(text, "  … and {more} more");
+    }
+    text
+}
+
+/// A build that went well in a few words.
+pub fn short(outcome: &Outcome) -> String {
+    let seconds = outcome.seconds;
+    if outcome.built == 0 && outcome.substituted == 0 {
+        return "was there already".to_owned();
+    }
+    let mut parts = Vec::new();
+    if outcome.built > 0 {
+        parts.push(format!("{} built", outcome.built));
+    }
+    if outcome.substituted > 0 {
+        parts.push(format!("{} fetched", outcome.substituted));
+    }
+    format!("{} in {seconds:.1} s", parts.join(", "))
+}
+
+/// The paths of a build that went well, for the end of its log.
+pub fn listing(outcome: &Outcome) -> String {
+    let mut text = String::new();
+    let width = outcome.outputs.keys().map(String::len).max().unwrap_or(0);
+    for (name, path) in &outcome.outputs {
+        let _ = writeln!(text, "  {name:<width$}  {path}");
     }
     text
 }

@@ -97,11 +97,11 @@ impl<'a> Build<'a> {
                 self.warn(verdict::no_root(&why))?;
             }
         }
+        let finished = stream.activities().finished();
+        self.log.text(outcome::timings(finished).as_bytes())?;
         let verdict = self.judge(&stream, halt, ended.status)?;
         let mut built = self.outcome(verdict);
-        let drvs: BTreeSet<&str> = stream
-            .activities()
-            .finished()
+        let drvs: BTreeSet<&str> = finished
             .iter()
             .map(|finished| finished.drv.as_str())
             .collect();
@@ -263,14 +263,14 @@ fn known_outputs(drv: &str) -> Option<Vec<String>> {
 }
 
 fn missing(drv: &DrvPath) -> Verdict {
-    Verdict::transient(format!(
+    Verdict::unbuildable(format!(
         "`{drv}` is not in the store of this machine: it was garbage-collected, or evaluated on another machine; \
          restart the evaluation"
     ))
 }
 
 fn cannot_run(error: &Error) -> Verdict {
-    Verdict::transient(format!(
+    Verdict::unbuildable(format!(
         "{error}; Nix has to be on the PATH of this process"
     ))
 }

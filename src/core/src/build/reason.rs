@@ -12,20 +12,45 @@ use signal_hook::low_level::signal_name;
 /// Nix 2.26: "builder for '/nix/store/….drv' failed with exit code 3", "… failed due to signal 9
 /// (Killed)"; since 2.32 the same words behind "Cannot build '/nix/store/….drv'.\n Reason:".
 pub(super) fn builder_end(error: &str) -> Option<String> {
-    if let Some(signal) = number_behind(error, "failed due to signal ") {
+    if let Some(signal) = number_behind(error, KILLED) {
         return Some(format!("was killed by {}", signal_text(signal)));
     }
-    let status = number_behind(error, "failed with exit code ")?;
-    // A shell ends with 128 and the number of the signal that killed its last command.
-    let killed = (129..=192)
-        .contains(&status)
-        .then(|| signal_text(status - 128));
-    Some(match killed {
+    let status = number_behind(error, ENDED)?;
+    Some(match killer_of_command(status) {
         Some(signal) => {
+            let signal = signal_text(signal);
             format!("ended with exit status {status}, a command in it was killed by {signal}")
         }
         None => format!("ended with exit status {status}"),
     })
+}
+
+/// Whether Nix's error says that the builder, or the last command in it, was killed by SIGKILL.
+/// Nobody but the kernel, for lack of memory, does that to what exceeds no limit.
+pub(super) fn is_out_of_memory(error: &str) -> bool {
+    let killed = number_behind(error, KILLED);
+    let signal = killed.or_else(|| killer_of_command(number_behind(error, ENDED)?));
+    signal.and_then(signal_name) == Some("SIGKILL")
+}
+
+/// Whether Nix's error is what the remote builder `machine` said of the derivation `drv`: "build of
+/// '…' on '…' failed: …". Without one, the way there or back broke, and Nix reports the exit status
+/// of its own helper as that of the builder.
+pub(super) fn is_word_of(error: &str, machine: &str, drv: &str) -> bool {
+    error.contains(machine) && error.contains(drv)
+}
+
+/// Whether Nix says that it cannot reach a remote builder: "cannot build on 'ssh://…': …".
+pub(super) fn is_unreachable(error: &str) -> bool {
+    error.contains("cannot build on '")
+}
+
+const KILLED: &str = "failed due to signal ";
+const ENDED: &str = "failed with exit code ";
+
+/// A shell ends with 128 and the number of the signal that killed its last command.
+fn killer_of_command(status: i32) -> Option<i32> {
+    (129..=192).contains(&status).then(|| status - 128)
 }
 
 /// An error of Nix without the lines of the builder that a daemon puts into it: they are in the
@@ -50,11 +75,13 @@ pub(super) fn is_disk_full(error: &str) -> bool {
 }
 
 /// Whether Nix says that no machine it may use is of the system, or has the features, that the
-/// derivation asks for. Since 2.32 that counts as a failed build, although no builder ran.
+/// derivation asks for. Since 2.32 that counts as a failed build, although no builder ran; before,
+/// it is "a '…' with features {…} is required to build '….drv', but I am a '…'".
 pub(super) fn is_for_another_machine(error: &str) -> bool {
-    without_builder_lines(error)
-        .lines()
-        .any(|line| line.trim_start().starts_with("Required system: '"))
+    without_builder_lines(error).lines().any(|line| {
+        line.trim_start().starts_with("Required system: '")
+            || line.contains(" is required to build '")
+    })
 }
 
 /// A signal for people: SIGKILL is nearly always the kernel's answer to a lack of memory.
@@ -127,6 +154,31 @@ mod tests {
     )]
     fn a_derivation_for_another_machine_is_told(#[case] error: &str, #[case] expected: bool) {
         assert_eq!(is_for_another_machine(error), expected);
+    }
+
+    #[rstest]
+    #[case(
+        "error: builder for '/nix/store/x-a.drv' failed due to signal 9 (Killed)",
+        true
+    )]
+    #[case(
+        "error: builder for '/nix/store/x-a.drv' failed with exit code 137",
+        true
+    )]
+    #[case(
+        "error: builder for '/nix/store/x-a.drv' failed due to signal 11 (Segmentation fault)",
+        false
+    )]
+    #[case(
+        "error: builder for '/nix/store/x-a.drv' failed with exit code 9",
+        false
+    )]
+    #[case(
+        "error: builder for '/nix/store/x-a.drv' failed with exit code 143",
+        false
+    )]
+    fn a_lack_of_memory_is_told(#[case] error: &str, #[case] expected: bool) {
+        assert_eq!(is_out_of_memory(error), expected);
     }
 
     #[test]

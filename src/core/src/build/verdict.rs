@@ -6,7 +6,10 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use super::activities::Finished;
-use super::reason::{builder_end, is_disk_full, is_for_another_machine, signal_text};
+use super::reason::{
+    builder_end, is_disk_full, is_for_another_machine, is_out_of_memory, is_unreachable,
+    is_word_of, signal_text,
+};
 use super::request::Request;
 use crate::machine_line::BuildResult;
 use crate::nix::DrvPath;
@@ -48,6 +51,8 @@ pub(super) struct Verdict {
     pub(super) result: BuildResult,
     pub(super) failed_drv: Option<DrvPath>,
     pub(super) message: Option<String>,
+    /// Whether it may be different in a while, without anybody doing something about it.
+    pub(super) may_pass: bool,
 }
 
 impl Verdict {
@@ -56,6 +61,7 @@ impl Verdict {
             result,
             failed_drv: None,
             message: message.into(),
+            may_pass: false,
         }
     }
 
@@ -67,7 +73,16 @@ impl Verdict {
         Self::new(BuildResult::Cancelled, "stopped on request".to_owned())
     }
 
+    /// The machine's fault, which may pass.
     pub(super) fn transient(message: String) -> Self {
+        Self {
+            may_pass: true,
+            ..Self::unbuildable(message)
+        }
+    }
+
+    /// The machine's fault, until somebody does something about it.
+    pub(super) fn unbuildable(message: String) -> Self {
         Self::new(BuildResult::Transient, message)
     }
 }
@@ -110,7 +125,13 @@ pub(super) fn decide(facts: &Facts) -> Verdict {
     if facts.failures > 0 && !(facts.failed.is_empty() && facts.errors.iter().any(is_nobodys)) {
         return builder_failed(facts);
     }
-    Verdict::transient(nix_failed(facts))
+    let is_lasting = facts.errors.iter().any(is_nobodys)
+        && !facts.errors.iter().any(|error| is_unreachable(error));
+    if is_lasting {
+        Verdict::unbuildable(nix_failed(facts))
+    } else {
+        Verdict::transient(nix_failed(facts))
+    }
 }
 
 /// What to say about a gc root that could not be made.
@@ -147,8 +168,19 @@ fn too_long(who: &str, what: &str, limit: Duration, setting: &str) -> String {
 
 fn builder_failed(facts: &Facts) -> Verdict {
     let wanted = facts.request.drv_path.as_str();
-    let own = facts.failed.iter().find(|failed| failed.drv == wanted);
-    let Some(failed) = own.or(facts.failed.first()) else {
+    // One that failed for good says more than those that may pass.
+    let for_good = facts
+        .failed
+        .iter()
+        .filter(|failed| !may_pass(facts, failed));
+    let for_good: Vec<&Finished> = for_good.copied().collect();
+    let candidates = if for_good.is_empty() {
+        facts.failed
+    } else {
+        for_good.as_slice()
+    };
+    let own = candidates.iter().find(|failed| failed.drv == wanted);
+    let Some(failed) = own.or(candidates.first()) else {
         return Verdict::new(BuildResult::Failed, last_error(facts));
     };
     let name = failed
@@ -168,27 +200,55 @@ fn builder_failed(facts: &Facts) -> Verdict {
             let _ = write!(message, ", and {} other derivations failed", more - 1);
         }
     }
+    if for_good.is_empty() {
+        return Verdict::transient(message);
+    }
     Verdict {
         failed_drv: failed.drv.parse().ok(),
         ..Verdict::new(BuildResult::Failed, message)
     }
 }
 
+/// The limit that a builder has exceeded, and its setting.
+fn exceeded(facts: &Facts, failed: &Finished) -> Option<(&'static str, Duration, &'static str)> {
+    let limit =
+        |time: Duration, limit: Option<Duration>| limit.filter(|limit| time + TOLERANCE >= *limit);
+    let silence = limit(failed.silent, facts.request.max_silent);
+    let time = limit(failed.ran, facts.request.timeout);
+    silence
+        .map(|limit| ("printed nothing for", limit, MAX_SILENT))
+        .or_else(|| time.map(|limit| ("took longer than", limit, TIMEOUT)))
+}
+
+/// What Nix says of one derivation.
+fn errors_about<'f>(facts: &Facts<'f>, failed: &'f Finished) -> impl Iterator<Item = &'f str> {
+    let errors = facts.errors.iter().copied();
+    errors.filter(|error| error.contains(&failed.drv))
+}
+
+/// Whether a builder that failed was the victim of its machine.
+fn may_pass(facts: &Facts, failed: &Finished) -> bool {
+    exceeded(facts, failed).is_none()
+        && (is_lost(facts, failed) || errors_about(facts, failed).any(is_out_of_memory))
+}
+
+/// Whether the connection to the remote builder that it ran on broke.
+fn is_lost(facts: &Facts, failed: &Finished) -> bool {
+    let machine = failed.machine.as_str();
+    let mut errors = facts.errors.iter();
+    !machine.is_empty() && !errors.any(|error| is_word_of(error, machine, &failed.drv))
+}
+
 /// Why one builder failed.
 fn why(facts: &Facts, failed: &Finished, who: &str) -> String {
-    let exceeded =
-        |time: Duration, limit: Option<Duration>| limit.filter(|limit| time + TOLERANCE >= *limit);
-    if let Some(limit) = exceeded(failed.silent, facts.request.max_silent) {
-        return too_long(who, "printed nothing for", limit, MAX_SILENT);
+    if let Some((what, limit, setting)) = exceeded(facts, failed) {
+        return too_long(who, what, limit, setting);
     }
-    if let Some(limit) = exceeded(failed.ran, facts.request.timeout) {
-        return too_long(who, "took longer than", limit, TIMEOUT);
+    if is_lost(facts, failed) {
+        let machine = &failed.machine;
+        return format!("the connection to `{machine}` broke while {who} ran there");
     }
-    let Some(error) = facts
-        .errors
-        .iter()
-        .find(|error| error.contains(&failed.drv))
-    else {
+    let Some(error) = errors_about(facts, failed).next() else {
         return format!("{who} failed and Nix does not say why");
     };
     match builder_end(error) {
@@ -202,10 +262,12 @@ fn nix_failed(facts: &Facts) -> String {
     if let Some(signal) = facts.status.signal() {
         return format!("`nix build` was killed by {}", signal_text(signal));
     }
-    format!(
-        "`nix build` could not build on this machine: {}",
-        last_error(facts)
-    )
+    let mut errors = facts.errors.iter();
+    let why = match errors.find(|error| is_unreachable(error)) {
+        Some(error) => sentence(error),
+        None => last_error(facts),
+    };
+    format!("`nix build` could not build on this machine: {why}")
 }
 
 fn last_error(facts: &Facts) -> String {

@@ -239,6 +239,10 @@ pub struct Outcome {
     /// One sentence for people if it did not go well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// Whether it may go well in a while, without anybody doing something about it. Only with
+    /// [`BuildResult::Transient`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub may_pass: bool,
     /// Wall time in seconds.
     pub seconds: f64,
     /// Number of derivations whose builder ran.
