@@ -13,6 +13,7 @@ __all__ = [
     "BuildResult",
     "Builder",
     "BuilderKind",
+    "Cache",
     "CancelFilter",
     "CheckoutReader",
     "Evaluation",
@@ -23,6 +24,7 @@ __all__ = [
     "OutcomeReader",
     "Plan",
     "Poller",
+    "PostBuildStep",
     "Priority",
     "Project",
     "Run",
@@ -30,6 +32,9 @@ __all__ = [
     "SchedulerKind",
     "Turns",
     "Unbuilt",
+    "UploadReader",
+    "Uploader",
+    "Words",
     "Worker",
     "choose_machine",
     "load_plan",
@@ -67,6 +72,14 @@ class Plan:
     #: Seconds.
     checkout_timeout: int
     build_timeout: int
+    build_max_silent_time: int
+    #: Where results are uploaded to, and who does that on each machine; both empty without caches.
+    caches: list[Cache]
+    uploaders: list[Uploader]
+    #: What runs after builds that may be published.
+    all_post_build_steps: list[PostBuildStep]
+    #: Whether files say what each attribute was last built as.
+    has_outputs: bool
     #: Seconds that the database keeps what, by name of the rule (``buildbot_nix.state``).
     retention: dict[str, int]
     projects: list[Project]
@@ -126,6 +139,50 @@ class Plan:
         """What a worker runs to build one attribute in a build with ``properties``.
 
         Raises ``ConfigError`` if there is no such project or ``drv_path`` is no derivation.
+        """
+    def retry_pause(self, attempts: int) -> int | None:
+        """Seconds until the next attempt of a build whose machine has failed it so many times;
+        None if there is none."""
+    def post_build_steps(self, project: str, properties: dict[str, str]) -> list[PostBuildStep]:
+        """What runs after a build of an evaluation with ``properties``: nothing if it is not
+        trusted with that."""
+    @staticmethod
+    def post_build_command(attr: str, outputs: dict[str, str], command: list[str]) -> list[str]:
+        """What a worker runs to run ``command`` where links lead to ``outputs``, paths by name."""
+    def uploads(self, project: str, properties: dict[str, str]) -> bool:
+        """Whether what is built for an evaluation with ``properties`` is uploaded somewhere."""
+    def upload_command(self, cache: str, credentials: str | None, attempt: int) -> list[str]:
+        """What a worker runs to upload what waits for a cache, after so many failed attempts.
+
+        ``credentials`` is a folder there with the files of ``Cache.secrets``. Raises
+        ``ConfigError`` if there is no such cache.
+        """
+    def write_outputs(
+        self,
+        project: str,
+        properties: dict[str, str],
+        build: int,
+        attr: str,
+        outputs: dict[str, str],
+    ) -> None:
+        """Writes the files of an attribute that the evaluation with that build has built, if its
+        branch has some. Blocks: writes files. Raises ``MachineError``."""
+    def update_outputs(
+        self, project: str, properties: dict[str, str], build: int, run: Run
+    ) -> None:
+        """Writes those of all attributes of a run that has ended, and removes what is gone.
+
+        Blocks: writes files. Raises ``MachineError``.
+        """
+    def existing(self, branches: dict[str, list[str]]) -> str:
+        """What ``forget_command`` reads: what there is of projects, and of branches as far as
+        ``branches`` has them, by project."""
+    def forget_command(self, master: str, build: int) -> list[str]:
+        """What a worker runs to let go what was kept for what is gone; ``build`` is any build."""
+    def forget_outputs(self, branches: dict[str, list[str]]) -> int:
+        """Removes output files of what is gone; returns of how many branches.
+
+        Blocks: removes files. Raises ``MachineError``.
         """
     def build_properties(self, project: str, attribute: str, job: Job) -> dict[str, str]:
         """Buildbot properties of the build of ``job``, which stands below ``attribute``."""
@@ -211,6 +268,43 @@ class Builder:
     tags: list[str]
     description: str
     collapse_requests: bool
+
+@final
+class Words:
+    """A text; with ``interpolate``, one for Buildbot's ``Interpolate``."""
+
+    text: str
+    interpolate: bool
+
+@final
+class PostBuildStep:
+    """A command of the administrator that runs after builds."""
+
+    name: str
+    environment: dict[str, Words]
+    command: list[Words]
+    #: Whether the attribute is none the worse if it fails.
+    warn_only: bool
+
+@final
+class Cache:
+    """Somewhere that results are uploaded to."""
+
+    name: str
+    #: Names of secrets, for ``Plan.read_secret``, by name of the file that the agent expects.
+    secrets: dict[str, str]
+
+@final
+class Uploader:
+    """The builder that uploads what waits on one machine, on one worker of it."""
+
+    machine: str
+    worker: str
+    builder: str
+    builddir: str
+    scheduler: str
+    #: The one with a button.
+    force_scheduler: str
 
 @final
 class SchedulerKind:
@@ -440,6 +534,25 @@ class OutcomeReader:
     failed_drv: str | None
     #: Output names and store paths.
     outputs: list[tuple[str, str]]
+    #: Whether what is the machine's fault may pass without anybody doing something about it.
+    may_pass: bool
+    #: What was done, for people, if it went well.
+    text: str | None
+
+    def feed(self, data: bytes) -> None:
+        """Takes the next bytes. Raises ``ProtocolError`` for what is no machine line."""
+
+# --- stage cache -----------------------------------------------------------------------------
+
+@final
+class UploadReader:
+    """Reads the stdout of ``buildbot-nix upload``."""
+
+    def __new__(cls) -> UploadReader: ...
+    #: What was done, or why nothing, for people; None until the agent has said it.
+    summary: str | None
+    #: Whether nothing waits any more that could not be uploaded.
+    went_well: bool
 
     def feed(self, data: bytes) -> None:
         """Takes the next bytes. Raises ``ProtocolError`` for what is no machine line."""

@@ -139,7 +139,9 @@ async def run_agent(
     return remote
 
 
-async def run_quietly(step: BuildStep, command: Sequence[str], *, max_time: float) -> None:
+async def run_quietly(
+    step: BuildStep, command: Sequence[str], *, max_time: float, stdin: str | None = None
+) -> None:
     """Runs the agent without a log of its own, also on a step that was stopped. Only the master's
     log says that it failed."""
     assert step.build is not None
@@ -152,6 +154,7 @@ async def run_quietly(step: BuildStep, command: Sequence[str], *, max_time: floa
         logEnviron=False,
         collectStdout=True,
         collectStderr=True,
+        initialStdin=stdin,
     )
     remote.worker = step.worker
     # So that it ends if the worker is lost.

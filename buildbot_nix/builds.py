@@ -13,15 +13,23 @@ from typing import NamedTuple, cast
 
 from buildbot.process.buildstep import BuildStep
 from buildbot.process.log import StreamLog
-from buildbot.process.results import CANCELLED, EXCEPTION, FAILURE, SUCCESS
+from buildbot.process.results import CANCELLED, EXCEPTION, FAILURE, SUCCESS, WARNINGS
 from buildbot.util.twisted import async_to_deferred
 from buildbot.worker.base import Worker
+from twisted.internet import defer
+from twisted.python import log
 
+from buildbot_nix._bridge import in_thread
 from buildbot_nix._native import BuildResult, Job, OutcomeReader, Plan, Project, Unbuilt
 from buildbot_nix.agent import AgentCommand, no_word, text_properties
+from buildbot_nix.errors import BuildbotNixError
+from buildbot_nix.feed import Slot
+from buildbot_nix.post_build import MEANING, AttributeProperties, PostBuildCommand
 from buildbot_nix.records import Origin, Property, Rebuild, Record, Records
+from buildbot_nix.records.step import RecordedStep
 from buildbot_nix.run_events import AttributeEnded, RunEvents, Subject
 from buildbot_nix.slots import SlotCommand, StoppedError, WorkerLostError
+from buildbot_nix.uploads import Uploads
 
 #: Seconds that Buildbot waits longer than the agent before it ends a build itself.
 GRACE_SECONDS = 120
@@ -39,6 +47,9 @@ SOURCE = "nix-eval-nix"
 FORCE_PROPERTY = "nix_force_evaluation"
 #: Properties of an evaluation that the builds of its attributes have too.
 INHERITED = ("branch", "codebase", "got_revision", "project", "repository")
+
+#: How properties begin that have the paths of outputs.
+OUTPUT = "output."
 
 RESULTS = {
     BuildResult.Succeeded: SUCCESS,
@@ -60,6 +71,23 @@ class Verdict:
     failed_drv: str | None = None
     #: Properties that the build gets.
     properties: dict[str, str] = field(default_factory=dict)
+    #: Whether it may be different in a while.
+    may_pass: bool = False
+    #: What was done, if it went well.
+    text: str | None = None
+    #: What went wrong afterwards and does not matter to those who need the result.
+    warning: str | None = None
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """Paths by name of output."""
+        named = self.properties.items()
+        return {n.removeprefix(OUTPUT): path for n, path in named if n.startswith(OUTPUT)}
+
+    @property
+    def fails_derivation(self) -> bool:
+        """Whether nobody can build it, here and now; not if only what came after failed."""
+        return self.result == BuildResult.Failed and self.failed_drv is not None
 
     @classmethod
     def of(cls, reader: OutcomeReader, remote: AgentCommand) -> Verdict:
@@ -69,10 +97,18 @@ class Verdict:
         if reader.result is None:
             message = reader.message or no_word("build", remote.rc)
             return cls(BuildResult.Transient, message)
-        properties = {f"output.{name}": path for name, path in reader.outputs}
+        properties = {f"{OUTPUT}{name}": path for name, path in reader.outputs}
         if reader.failed_drv is not None:
             properties["failed_drv"] = reader.failed_drv
-        return cls(reader.result, reader.message, reader.failed_drv, properties)
+        went_well = reader.result == BuildResult.Succeeded
+        return cls(
+            result=reader.result,
+            message=reader.message,
+            failed_drv=reader.failed_drv,
+            properties=properties,
+            may_pass=reader.may_pass,
+            text=reader.text if went_well else None,
+        )
 
 
 class Builders(NamedTuple):
@@ -143,7 +179,7 @@ class AttributeBuilds:
         self._builders = builders
         self._machine: str = step.build.getProperty("nix_machine")
         self._records = Records.find(step.master)
-        self._commands: set[SlotCommand] = set()
+        self._running: set[AttributeBuild] = set()
 
     @classmethod
     async def of(cls, step: BuildStep, plan: Plan, project: Project) -> AttributeBuilds:
@@ -162,15 +198,17 @@ class AttributeBuilds:
         return f"{base}#/builders/{ids.builder}/builds/{ids.number}"
 
     @async_to_deferred
-    async def run(self, job: Job, attribute: str, begun: Callable[[Record], None]) -> Verdict:
-        """Builds ``job``, which is below ``attribute`` of the flake; ``begun`` is told when that
-        begins."""
-        build = AttributeBuild(self, job, attribute, begun)
-        self._commands.add(build.command)
+    async def run(
+        self, job: Job, attribute: str, slot: Slot, begun: Callable[[Record], None]
+    ) -> Verdict:
+        """Builds ``job``, which is below ``attribute`` of the flake, in ``slot``; ``begun`` is told
+        when that begins."""
+        build = AttributeBuild(self, job, attribute, slot, begun)
+        self._running.add(build)
         try:
             return await build.run()
         finally:
-            self._commands.discard(build.command)
+            self._running.discard(build)
 
     def record(self, unbuilt: Unbuilt, attribute: str) -> Record:
         """The record of an attribute below ``attribute`` that ended badly without a build.
@@ -230,8 +268,8 @@ class AttributeBuilds:
 
     def stop(self, reason: str) -> None:
         """Ends all builds."""
-        for command in list(self._commands):
-            command.stop(reason)
+        for build in list(self._running):
+            build.stop(reason)
 
     def tell(self, record: Record) -> None:
         """Tells how ``record``, which has ended, did, as soon as it can be seen."""
@@ -261,32 +299,57 @@ class AttributeBuild:
     """One of them."""
 
     def __init__(
-        self, builds: AttributeBuilds, job: Job, attribute: str, begun: Callable[[Record], None]
+        self,
+        builds: AttributeBuilds,
+        job: Job,
+        attribute: str,
+        slot: Slot,
+        begun: Callable[[Record], None],
     ) -> None:
         self._builds = builds
         self._job = job
         self._attribute = attribute
+        self._slot = slot
         self._begun = begun
         self._record: Record | None = None
         self._reader = OutcomeReader()
-        self.command = SlotCommand(builds._master, builds._project.build_builder, builds._machine)
+        self._command = SlotCommand(builds._master, builds._project.build_builder, builds._machine)
+
+    def stop(self, reason: str) -> None:
+        """Ends it, whether it runs or waits for another attempt."""
+        self._command.stop(reason)
+        self._slot.cancel()
 
     async def run(self) -> Verdict:
         """Builds; the record has ended afterwards, whatever happens."""
         verdict = Verdict(BuildResult.Transient, "its command could not be run")
         try:
             verdict = await self._run()
+            if verdict.result == BuildResult.Succeeded:
+                verdict = await self._after(verdict)
         finally:
             if self._record is not None:
                 end_record(self._record, verdict)
         return verdict
 
     async def _run(self) -> Verdict:
+        patience = Patience(self._builds._plan, self._slot)
+        try:
+            while True:
+                verdict = await self._attempt()
+                if not await patience.goes_on(verdict, self._say):
+                    return verdict
+        except StoppedError:
+            return Verdict(BuildResult.Cancelled)
+
+    def _say(self, text: str) -> None:
+        assert self._record is not None
+        self._record.log("h", text)
+
+    async def _attempt(self) -> Verdict:
         for _ in range(ATTEMPTS):
             try:
-                remote = await self.command.run(self._builds._step, self._start)
-            except StoppedError:
-                return Verdict(BuildResult.Cancelled)
+                remote = await self._command.run(self._builds._step, self._start)
             except WorkerLostError:
                 assert self._record is not None
                 self._record.log("h", "The connection to the worker was lost.")
@@ -297,16 +360,82 @@ class AttributeBuild:
             return Verdict.of(self._reader, remote)
         return Verdict(BuildResult.Transient, f"the worker was lost {ATTEMPTS} times")
 
+    async def _after(self, verdict: Verdict) -> Verdict:
+        """What is done with a result. Returns what that makes of the build."""
+        builds, record = self._builds, self._record
+        assert record is not None
+        plan, project = builds._plan, builds._project.name
+        known = text_properties(builds._build)
+        if plan.has_outputs:
+            build = builds._origin.parent_build
+            try:
+                await in_thread(
+                    plan.write_outputs, project, known, build, self._job.attr, verdict.outputs
+                )
+            except BuildbotNixError as error:
+                log.msg(f"cannot write the output files of {self._job.attr}: {error}")
+        if plan.uploads(project, known):
+            Uploads.find(builds._master).wake(builds._machine)
+        rows = plan.post_build_steps(project, known)
+        if rows:
+            await builds.settled()
+            properties = AttributeProperties(
+                builds._build, {**record.properties, **recorded(verdict)}
+            )
+        for row in rows:
+            command = PostBuildCommand(plan, row, self._job.attr, verdict.outputs)
+            step = await RecordedStep.begin(builds._master, record, row.name)
+            results, text = await command.run(
+                builds._step, self._command, properties, cast(StreamLog, step)
+            )
+            await step.finish(results, text)
+            if results == WARNINGS:
+                verdict = replace(verdict, warning=f"{row.name} {text}")
+            elif results != SUCCESS:
+                message = f"built, but {row.name} {text}"
+                return replace(verdict, result=MEANING[results], message=message)
+        return verdict
+
     def _start(self, worker: Worker) -> AgentCommand:
         builds, job = self._builds, self._job
         if self._record is None:
             self._record = builds.begin(job, self._attribute, worker)
-            self._record.on_stop = self.command.stop
+            self._record.on_stop = self.stop
             self._begun(self._record)
         self._reader = OutcomeReader()
         build = Buildable(job.drv_path, job.attr, text_properties(builds._build))
         log = cast(StreamLog, Transcript(self._record))
         return agent_command(builds._plan, builds._project, build, self._reader, log)
+
+
+class Patience:
+    """Tries again what failed by the fault of a machine, after a while."""
+
+    def __init__(self, plan: Plan, slot: Slot) -> None:
+        self._plan = plan
+        self._slot = slot
+        self._attempts = 0
+
+    @async_to_deferred
+    async def goes_on(self, verdict: Verdict, say: Callable[[str], object]) -> bool:
+        """Whether there is another attempt after one that ended with ``verdict``, once it is time
+        and there is a slot for it again. ``say`` is told for the log. Raises
+        :class:`StoppedError`."""
+        self._attempts += 1
+        pause = self._plan.retry_pause(self._attempts) if verdict.may_pass else None
+        if pause is None:
+            return False
+        say(
+            f"Attempt {self._attempts} could not build it: {verdict.message}. "
+            f"This may pass: attempt {self._attempts + 1} is in {pause} s."
+        )
+        try:
+            await self._slot.rest(pause)
+        except defer.CancelledError:
+            say("Stopped while it waited for the next attempt.")
+            raise StoppedError from None
+        say(f"Attempt {self._attempts + 1}:")
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,11 +449,21 @@ class FailedBuild:
 
 def end_record(record: Record, verdict: Verdict) -> None:
     """The build ended like that."""
-    properties: dict[str, Property] = {
-        name: (value, STEP) for name, value in verdict.properties.items()
-    }
-    text = verdict.message or "build successful"
-    record.finish(RESULTS[verdict.result], text, properties)
+    results, text = ending(verdict)
+    record.finish(results, text, recorded(verdict))
+
+
+def ending(verdict: Verdict) -> tuple[int, str]:
+    """One of Buildbot's results, and a line for people."""
+    text = verdict.message or verdict.text or "build successful"
+    if verdict.result == BuildResult.Succeeded and verdict.warning is not None:
+        return WARNINGS, f"{text}; {verdict.warning}"
+    return RESULTS[verdict.result], text
+
+
+def recorded(verdict: Verdict) -> dict[str, Property]:
+    """Properties that the build gets by it."""
+    return {name: (value, STEP) for name, value in verdict.properties.items()}
 
 
 def properties_of(rows: dict[str, str]) -> dict[str, Property]:

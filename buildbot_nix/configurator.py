@@ -41,6 +41,7 @@ from buildbot_nix._native import (
     Project,
     Scheduler,
     SchedulerKind,
+    Uploader,
     load_plan,
 )
 from buildbot_nix.builds import FORCE_PROPERTY
@@ -50,6 +51,7 @@ from buildbot_nix.liveness import RemoteWorker
 from buildbot_nix.machines import Machines
 from buildbot_nix.placement import Placement
 from buildbot_nix.poller import HeadPoller, heads_only
+from buildbot_nix.post_build import check as check_post_build_steps
 from buildbot_nix.records import Records
 from buildbot_nix.runs import AttributeRebuild, EvaluationBuild, ToldFactory
 from buildbot_nix.secrets import SettingsSecrets
@@ -58,6 +60,7 @@ from buildbot_nix.steps.build import BuildAttribute
 from buildbot_nix.steps.checkout import Checkout
 from buildbot_nix.steps.eval import EvaluateFlake
 from buildbot_nix.steps.trigger import BuildFlake
+from buildbot_nix.uploads import Upload, Uploads, WaitForUploads
 
 
 def master_config(settings: str | os.PathLike[str]) -> dict[str, Any]:
@@ -68,6 +71,7 @@ def master_config(settings: str | os.PathLike[str]) -> dict[str, Any]:
     """
     try:
         plan = load_plan(os.fspath(settings))
+        check_post_build_steps(plan)
         return Materialiser(plan).config()
     except ConfigError as error:
         raise ConfigErrors(error.problems.splitlines()) from None
@@ -104,8 +108,14 @@ class Materialiser:
             "www": {"port": plan.port, "plugins": {}, **self.authorisation()},
             "projects": [self.project(project) for project in plan.projects],
             "workers": self.workers(),
-            "builders": [self.builder(row) for row in plan.builders],
-            "schedulers": [self.scheduler(row) for row in plan.schedulers],
+            "builders": [
+                *(self.builder(row) for row in plan.builders),
+                *(self.uploader(row) for row in plan.uploaders),
+            ],
+            "schedulers": [
+                *(self.scheduler(row) for row in plan.schedulers),
+                *(scheduler for row in plan.uploaders for scheduler in upload_schedulers(row)),
+            ],
             "change_source": [self.poller(row) for row in plan.pollers],
             "services": self.services(),
             "secretsProviders": [SettingsSecrets(plan)],
@@ -154,12 +164,25 @@ class Materialiser:
         checkout = Checkout(self.plan, project)
         evaluate = EvaluateFlake(self.plan, project)
         steps = [checkout, evaluate, BuildFlake(self.plan, project)]
+        if self.plan.caches:
+            steps.append(WaitForUploads(self.plan, project))
         return ToldFactory(EvaluationBuild, project.name, steps)
 
     def build_steps(self, row: Builder) -> BuildFactory:
         project = self.projects[row.project]
         steps = [BuildAttribute(self.plan, project)]
         return ToldFactory(AttributeRebuild, project.name, steps)
+
+    def uploader(self, row: Uploader) -> BuilderConfig:
+        return BuilderConfig(
+            name=row.builder,
+            builddir=row.builddir,
+            workernames=[row.worker],
+            factory=BuildFactory([Upload(self.plan, row.machine)]),
+            collapseRequests=True,
+            tags=["uploads"],
+            description=f"Uploads what was built on {row.machine}",
+        )
 
     def worker_with_the_derivation(self, _: Any, workers: Iterable[Any], request: Any) -> Any:
         """A free worker of the machine that evaluated: the derivation is in its store."""
@@ -226,6 +249,9 @@ class Materialiser:
             Records(name=Records.SERVICE_NAME),
             Janitor(retention=self.plan.retention),
         ]
+        if self.plan.caches:
+            schedulers = {row.machine: row.scheduler for row in self.plan.uploaders}
+            services.append(Uploads(schedulers=schedulers))
         if self.plan.cancel_filters:
             filters = [
                 ([row.builder], SourceStampFilter(project_eq=row.project))
@@ -233,6 +259,25 @@ class Materialiser:
             ]
             services.append(OldBuildCanceller(self.plan.build_canceller, filters=filters))
         return services
+
+
+def upload_schedulers(row: Uploader) -> list[ReconfigurableBaseScheduler]:
+    """Uploads start by themselves, or by hand."""
+    source = CodebaseParameter(
+        "",
+        hide=True,
+        branch=FixedParameter(name="branch", default=""),
+        revision=FixedParameter(name="revision", default=""),
+        repository=FixedParameter(name="repository", default=""),
+        project=FixedParameter(name="project", default=""),
+    )
+    by_hand = ForceScheduler(
+        name=row.force_scheduler,
+        builderNames=[row.builder],
+        buttonName="Upload now",
+        codebases=[source],
+    )
+    return [Triggerable(name=row.scheduler, builderNames=[row.builder]), by_hand]
 
 
 def force_scheduler(row: Scheduler, project: Project) -> ForceScheduler:

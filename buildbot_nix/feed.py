@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from twisted.internet import defer
+from buildbot.util.twisted import async_to_deferred
+from twisted.internet import defer, reactor
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
 
 from buildbot_nix._native import Priority, Turns
 
@@ -31,11 +34,10 @@ class Place(defer.Deferred[None]):
     """A slot for one build that somebody waits for; fires when it is free. Its end is a
     :meth:`Feed.release`."""
 
-    priority = Priority.ByHand
-
-    def __init__(self, feed: Feed, project: str) -> None:
+    def __init__(self, feed: Feed, project: str, priority: Priority) -> None:
         super().__init__(lambda _: feed.withdraw(self))
         self.project = project
+        self.priority = priority
 
     def start_one(self) -> bool:
         if self.called:
@@ -44,10 +46,53 @@ class Place(defer.Deferred[None]):
         return True
 
 
+class Slot:
+    """The slot of one build, which gives it back while there is nothing to do but wait."""
+
+    def __init__(self, feed: Feed, source: Source) -> None:
+        self._feed = feed
+        self._source = source
+        self._is_held = True
+        self._waiting: defer.Deferred[None] | None = None
+
+    @async_to_deferred
+    async def rest(self, seconds: float) -> None:
+        """Waits without the slot, and then for one. Raises ``CancelledError`` after
+        :meth:`cancel`."""
+        self.release()
+        await self._wait(deferLater(self._feed.clock, seconds, lambda: None))
+        await self._wait(self._feed.enter(self._source.project, self._source.priority))
+        self._is_held = True
+
+    @property
+    def rests(self) -> bool:
+        """Whether a :meth:`rest` goes on."""
+        return self._waiting is not None
+
+    async def _wait(self, waiting: defer.Deferred[None]) -> None:
+        self._waiting = waiting
+        try:
+            await waiting
+        finally:
+            self._waiting = None
+
+    def cancel(self) -> None:
+        """Ends a :meth:`rest`."""
+        if self._waiting is not None:
+            self._waiting.cancel()
+
+    def release(self) -> None:
+        """The build has ended, or rests."""
+        if self._is_held:
+            self._is_held = False
+            self._feed.release(self._source)
+
+
 class Feed:
     """The slots of one machine."""
 
-    def __init__(self, slots: int) -> None:
+    def __init__(self, slots: int, clock: IReactorTime = reactor) -> None:
+        self.clock = clock
         self._taken = 0
         self._turns = Turns()
         #: What waits for a slot, by the number that it has in ``_turns``.
@@ -74,11 +119,15 @@ class Feed:
         self._queue(source)
         self._fill()
 
-    def enter(self, project: str) -> Place:
-        """A slot for a build that somebody asked for by hand."""
-        place = Place(self, project)
+    def enter(self, project: str, priority: Priority = Priority.ByHand) -> Place:
+        """A slot for one build."""
+        place = Place(self, project, priority)
         self.offer(place)
         return place
+
+    def slot(self, source: Source) -> Slot:
+        """The one that ``source`` was given when it started a build."""
+        return Slot(self, source)
 
     def release(self, source: Source) -> None:
         """A build of ``source`` has ended, which may have made others ready."""

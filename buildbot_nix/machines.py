@@ -26,6 +26,8 @@ class Machine:
         self.admission = Admission(1)
         #: Pairs of builder and worker that run a build.
         self.busy: set[WorkerForBuilder] = set()
+        #: What there was when results of what is gone were last let go there.
+        self.existing: str | None = None
 
 
 class Machines(BuildbotService):

@@ -10,6 +10,7 @@ from buildbot.util.twisted import async_to_deferred
 from twisted.python import log
 
 from buildbot_nix.errors import BuildbotNixError
+from buildbot_nix.heads import Heads
 
 #: Seconds until the next try of a poll that came while the master was being (re)configured.
 RETRY_SECONDS = 0.5
@@ -75,6 +76,8 @@ class HeadPoller(GitPoller):
                 self.lastRev = await self.getState("lastRev", {})
             self._first_poll = not self.lastRev
             await super().poll()
+            branches = [self._removeHeads(branch) for branch in self.lastRev or {}]
+            Heads.find(self.master).are(self.project, branches)
         except (GitError, OSError, BuildbotNixError) as error:
             # Expected as long as the network, the server or a secret is away; the next poll
             # tries again.

@@ -8,10 +8,11 @@ Buildbot's own scheduling knows nothing of these: that of a project's build buil
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
+from typing import TypeVar, cast
 
 from buildbot.master import BuildMaster
 from buildbot.process.buildstep import BuildStep
+from buildbot.process.remotecommand import RemoteShellCommand
 from buildbot.process.workerforbuilder import WorkerForBuilder
 from buildbot.util.twisted import async_to_deferred
 from buildbot.worker.base import Worker
@@ -21,11 +22,13 @@ from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 from twisted.spread.pb import PBConnectionLost
 
-from buildbot_nix.agent import AgentCommand
 from buildbot_nix.machines import Machines
 
 #: Seconds between looks for a worker, should one be away that is expected.
 LOOK_SECONDS = 0.5
+
+
+Remote = TypeVar("Remote", bound=RemoteShellCommand)
 
 
 class StoppedError(Exception):
@@ -37,18 +40,18 @@ class WorkerLostError(Exception):
 
 
 class SlotCommand:
-    """One agent call on whichever worker of a machine is free."""
+    """Agent calls, one after the other, on whichever worker of a machine is free."""
 
     def __init__(self, master: BuildMaster, builder: str, machine: str) -> None:
         self._master = master
         self._builder = builder
         self._machine = machine
         self._busy = Machines.find(master, machine).busy
-        self._remote: AgentCommand | None = None
+        self._remote: RemoteShellCommand | None = None
         self._stopped = False
 
     @async_to_deferred
-    async def run(self, step: BuildStep, make: Callable[[Worker], AgentCommand]) -> AgentCommand:
+    async def run(self, step: BuildStep, make: Callable[[Worker], Remote]) -> Remote:
         """Runs, for ``step``, what ``make`` makes for the worker that was found.
 
         Raises :class:`StoppedError`, or :class:`WorkerLostError`.

@@ -11,12 +11,14 @@ from buildbot.util.twisted import async_to_deferred
 from twisted.internet import defer
 from twisted.python.failure import Failure
 
-from buildbot_nix._native import OutcomeReader, Plan, Project
+from buildbot_nix._native import BuildResult, OutcomeReader, Plan, Project
 from buildbot_nix.agent import text_properties
-from buildbot_nix.builds import RESULTS, STEP, Buildable, Verdict, agent_command
-from buildbot_nix.feed import Place
+from buildbot_nix.builds import STEP, Buildable, Patience, Verdict, agent_command, ending
+from buildbot_nix.feed import Place, Slot
 from buildbot_nix.machines import Machines
+from buildbot_nix.post_build import RunPostBuildCommand
 from buildbot_nix.slots import SlotCommand, StoppedError, WorkerLostError
+from buildbot_nix.uploads import Uploads
 
 
 class BuildAttribute(BuildStep):
@@ -37,6 +39,7 @@ class BuildAttribute(BuildStep):
         self._project = project
         self._message: str | None = None
         self._place: Place | None = None
+        self._slot: Slot | None = None
         self._command: SlotCommand | None = None
 
     @async_to_deferred
@@ -54,30 +57,51 @@ class BuildAttribute(BuildStep):
             await place
         except defer.CancelledError:
             return CANCELLED
+        slot = self._slot = feed.slot(place)
         try:
-            return await self._build(self._command, drv_path)
+            return await self._build(self._command, slot, drv_path)
         except StoppedError:
             return CANCELLED
         except WorkerLostError:
             return RETRY
         finally:
-            feed.release(place)
+            slot.release()
 
-    async def _build(self, slot: SlotCommand, drv_path: str) -> int:
+    async def _build(self, command: SlotCommand, slot: Slot, drv_path: str) -> int:
         assert self.build is not None
         build = Buildable(drv_path, self.getProperty("attr"), text_properties(self.build))
         stdio = cast(StreamLog, await self.addLog("stdio"))
+        patience = Patience(self._plan, slot)
+        while True:
+            verdict = await self._attempt(command, build, stdio)
+            if not await patience.goes_on(verdict, lambda text: stdio.addHeader(f"{text}\n")):
+                break
+        for name, value in verdict.properties.items():
+            self.setProperty(name, value, self.name)
+        if verdict.result == BuildResult.Succeeded:
+            self._go_on(build, verdict.outputs)
+        results, self._message = ending(verdict)
+        return results
+
+    def _go_on(self, build: Buildable, outputs: dict[str, str]) -> None:
+        """What is done with the result."""
+        assert self.build is not None and self.master is not None
+        project = self._project
+        if self._plan.uploads(project.name, build.properties):
+            Uploads.find(self.master).wake(self.getProperty("nix_machine"))
+        rows = self._plan.post_build_steps(project.name, build.properties)
+        steps = [RunPostBuildCommand(self._plan, row, project, build.attr, outputs) for row in rows]
+        if steps:
+            self.build.addStepsAfterCurrentStep(steps)
+
+    async def _attempt(self, command: SlotCommand, build: Buildable, stdio: StreamLog) -> Verdict:
         reader = OutcomeReader()
-        remote = await slot.run(
+        remote = await command.run(
             self, lambda _: agent_command(self._plan, self._project, build, reader, stdio)
         )
         if remote.headers():
             await stdio.addHeader(remote.headers())
-        verdict = Verdict.of(reader, remote)
-        for name, value in verdict.properties.items():
-            self.setProperty(name, value, self.name)
-        self._message = verdict.message
-        return RESULTS[verdict.result]
+        return Verdict.of(reader, remote)
 
     @async_to_deferred
     async def interrupt(self, reason: str | Failure) -> None:
@@ -86,9 +110,13 @@ class BuildAttribute(BuildStep):
             self._place.cancel()
         elif self._command is not None:
             self._command.stop(str(reason))
+            if self._slot is not None:
+                self._slot.cancel()
 
     def getCurrentSummary(self) -> dict[str, str]:
         waits = self._place is not None and not self._place.called
+        if self._slot is not None and self._slot.rests:
+            return {"step": "waiting for another attempt"}
         return {"step": "waiting for a build slot" if waits else "building"}
 
     def getResultSummary(self) -> dict[str, str]:

@@ -13,11 +13,13 @@ from twisted.internet import defer
 from twisted.python import log
 from twisted.python.failure import Failure
 
+from buildbot_nix._bridge import in_thread
 from buildbot_nix._native import BuildResult, Finding, Job, Plan, Priority, Project, Run
 from buildbot_nix.agent import run_quietly, text_properties
 from buildbot_nix.builds import AttributeBuilds, FailedBuild, Verdict
 from buildbot_nix.errors import BuildbotNixError
-from buildbot_nix.machines import Machine
+from buildbot_nix.heads import Heads
+from buildbot_nix.machines import Machine, Machines
 from buildbot_nix.records import Record
 
 #: Seconds that the end of a run may take on the worker.
@@ -147,6 +149,7 @@ class RunDriver:
     @async_to_deferred
     async def _build(self, job: Job) -> None:
         self._flights.begin(job.drv_path)
+        slot = self._feed.slot(self)
         failed: FailedBuild | None = None
         verdict = Verdict(BuildResult.Transient, "Buildbot could not start its build")
         begun: list[Record] = []
@@ -156,12 +159,12 @@ class RunDriver:
             self._show(job.index, record)
 
         try:
-            verdict = await self._builds.run(job, self.run.attribute or "", on_begin)
+            verdict = await self._builds.run(job, self.run.attribute or "", slot, on_begin)
             if begun and verdict.result in (BuildResult.Failed, BuildResult.Transient):
                 ended = FailedBuild(verdict, self._builds, begun[-1])
                 self._note_failure(job, ended)
                 # Anything else says nothing of the derivation.
-                failed = ended if verdict.result == BuildResult.Failed else None
+                failed = ended if verdict.fails_derivation else None
                 # Records of what needs it tell where it can be seen.
                 await self._builds.settled()
         finally:
@@ -169,7 +172,7 @@ class RunDriver:
             for record in begun:
                 self._builds.tell(record)
             self._finish(job, verdict)
-            self._feed.release(self)
+            slot.release()
             self._check_finished()
 
     def _note_failure(self, job: Job, failed: FailedBuild) -> None:
@@ -231,6 +234,8 @@ class BuildFlake(BuildStep):
         self.updateSummary()
         await driver.finished
         await self._keep()
+        await self._update_outputs(driver.run)
+        await self._forget()
         await self._release()
         failures = await driver.failures()
         await self.addHTMLLog("summary", driver.run.html())
@@ -251,6 +256,37 @@ class BuildFlake(BuildStep):
         )
         if command is not None and self.build.results != RETRY:
             await run_quietly(self, command, max_time=KEEP_SECONDS)
+
+    async def _update_outputs(self, run: Run) -> None:
+        """Also those that needed no build."""
+        assert self.build is not None and self.build.buildid is not None
+        if not self._plan.has_outputs or self.build.results == RETRY:
+            return
+        properties = text_properties(self.build)
+        try:
+            await in_thread(
+                self._plan.update_outputs, self._project.name, properties, self.build.buildid, run
+            )
+        except BuildbotNixError as error:
+            log.msg(f"cannot write the output files of {self._project.name}: {error}")
+
+    async def _forget(self) -> None:
+        """Lets go what was kept, on this machine and in files, for branches and projects that are
+        gone, if that may have changed since the last time."""
+        assert self.build is not None and self.build.buildid is not None
+        assert self.master is not None and self.master.name is not None
+        branches = Heads.find(self.master).known()
+        existing = self._plan.existing(branches)
+        machine = Machines.find(self.master, self.getProperty("nix_machine"))
+        if machine.existing == existing or self.build.results == RETRY:
+            return
+        machine.existing = existing
+        command = self._plan.forget_command(self.master.name, self.build.buildid)
+        await run_quietly(self, command, max_time=RELEASE_SECONDS, stdin=existing)
+        try:
+            await in_thread(self._plan.forget_outputs, branches)
+        except BuildbotNixError as error:
+            log.msg(f"cannot remove output files of what is gone: {error}")
 
     async def _release(self) -> None:
         """The garbage collector may have the derivations. What is not done here, since the worker

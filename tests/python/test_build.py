@@ -56,8 +56,15 @@ def outcome(result: str, **fields: object) -> str:
 
 
 def test_success() -> None:
-    expected = Verdict(BuildResult.Succeeded, properties={"output.out": OUT})
-    assert verdict(outcome("succeeded", outputs={"out": OUT}), 0) == expected
+    properties = {"output.out": OUT}
+    expected = Verdict(BuildResult.Succeeded, properties=properties, text="2 built in 1.5 s")
+    assert verdict(outcome("succeeded", outputs={"out": OUT}, built=2), 0) == expected
+    assert expected.outputs == {"out": OUT}
+
+
+def test_what_may_pass_is_told() -> None:
+    said = outcome("transient", message="no space left", mayPass=True)
+    assert verdict(said, 3) == Verdict(BuildResult.Transient, "no space left", may_pass=True)
 
 
 def test_whose_builder_failed_is_kept() -> None:

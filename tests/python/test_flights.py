@@ -16,7 +16,7 @@ from buildbot_nix.machines import Machine
 from buildbot_nix.steps.trigger import RunDriver
 
 SUCCEEDED = Verdict(BuildResult.Succeeded)
-FAILED = Verdict(BuildResult.Failed, "exit code 1")
+FAILED = Verdict(BuildResult.Failed, "exit code 1", f"/nix/store/{'a' * 32}-a.drv")
 
 
 class FakeBuilds:
@@ -26,7 +26,7 @@ class FakeBuilds:
         self.running: list[defer.Deferred[Verdict]] = []
         self.taken_over: list[str] = []
 
-    def run(self, job: Job, attribute: str, begun: Any) -> defer.Deferred[Verdict]:
+    def run(self, job: Job, attribute: str, slot: Any, begun: Any) -> defer.Deferred[Verdict]:
         begun(self._record())
         end: defer.Deferred[Verdict] = defer.Deferred()
         self.running.append(end)

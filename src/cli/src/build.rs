@@ -3,12 +3,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use buildbot_nix_core::build::{Request, Terminal, listing, realise, summary};
+use buildbot_nix_core::cache::Queue;
 use buildbot_nix_core::error::Error;
 use buildbot_nix_core::machine_line::{BuildResult, Line, Outcome, encode};
 use buildbot_nix_core::nix::DrvPath;
 use buildbot_nix_core::process::{stop_requested, watch_stop_signals};
 use clap::ValueEnum;
 
+use crate::release::PlaceArguments;
 use crate::{Exit, output};
 
 /// Realise one derivation (what a worker runs for each attribute)
@@ -22,6 +24,11 @@ pub(crate) struct Arguments {
     /// PATH-<output> as Nix calls it where that is not below Nix's own folder of roots
     #[arg(long, value_name = "PATH")]
     gc_root: Option<PathBuf>,
+    /// Cache to which the result is to be uploaded, as the settings call it; `upload` does that
+    #[arg(long, value_name = "NAME")]
+    upload_to: Vec<String>,
+    #[command(flatten)]
+    place: PlaceArguments,
     /// Longest time for the whole build, dependencies included
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<u64>,
@@ -60,6 +67,7 @@ fn try_run(arguments: &Arguments) -> Result<Outcome, Error> {
     let request = arguments.request(terminal.colour());
     let outcome = realise(&request, &stop_requested, &mut terminal)?;
     drop(terminal);
+    arguments.queue(&outcome);
     print(arguments.format, &outcome).map_err(|error| Error::io("write", "the result", error))?;
     Ok(outcome)
 }
@@ -92,6 +100,22 @@ fn exit(result: BuildResult) -> Exit {
 }
 
 impl Arguments {
+    /// Lets the result wait for its uploads. That this does not work is no reason to fail.
+    fn queue(&self, outcome: &Outcome) {
+        if outcome.result != BuildResult::Succeeded {
+            return;
+        }
+        let folders = self.place.folders();
+        for cache in &self.upload_to {
+            let queued = Queue::of(cache, &folders).add(outcome.outputs.values());
+            if let Err(error) = queued {
+                output::warn(&format!(
+                    "warning: it will not be uploaded to `{cache}`: {error}\n"
+                ));
+            }
+        }
+    }
+
     fn request(&self, colour: bool) -> Request {
         Request {
             gc_root: self.gc_root.clone(),

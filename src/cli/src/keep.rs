@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use buildbot_nix_core::cache::Queue;
 use buildbot_nix_core::results::keep;
 use buildbot_nix_core::run_roots::RunName;
 
@@ -17,16 +18,18 @@ pub(crate) struct Arguments {
     /// The branch's folder of links, below Nix's folder of gc roots
     #[arg(long, value_name = "DIR")]
     folder: PathBuf,
+    /// Cache to which is to be uploaded what was not kept before, as the settings call it
+    #[arg(long, value_name = "NAME")]
+    upload_to: Vec<String>,
     #[command(flatten)]
     place: PlaceArguments,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Exit {
-    match keep(
-        &arguments.folder,
-        &arguments.place.folders(),
-        &arguments.run,
-    ) {
+    let folders = arguments.place.folders();
+    let caches = arguments.upload_to.iter();
+    let queues: Vec<Queue> = caches.map(|cache| Queue::of(cache, &folders)).collect();
+    match keep(&arguments.folder, &folders, &arguments.run, &queues) {
         Ok(kept) => {
             output::warn(&format!("{} kept, {} let go\n", kept.added, kept.removed));
             Exit::Success

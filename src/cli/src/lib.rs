@@ -9,12 +9,15 @@ mod checkout;
 mod completions;
 mod eval;
 mod exit;
+mod forget;
 mod init;
 mod keep;
 mod output;
 mod plan;
+mod post_build;
 mod release;
 mod settings;
+mod upload;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -42,6 +45,9 @@ enum Command {
     Build(build::Arguments),
     Keep(keep::Arguments),
     Release(release::Arguments),
+    Forget(forget::Arguments),
+    PostBuild(post_build::Arguments),
+    Upload(upload::Arguments),
     Completions(completions::Arguments),
 }
 
@@ -74,6 +80,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Build(arguments) => build::run(&arguments),
         Command::Keep(arguments) => keep::run(&arguments),
         Command::Release(arguments) => release::run(&arguments),
+        Command::Forget(arguments) => forget::run(&arguments),
+        Command::PostBuild(arguments) => post_build::run(&arguments),
+        Command::Upload(arguments) => upload::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
     }
 }

@@ -9,7 +9,7 @@ use crate::config::IsolationSettings;
 use crate::machine_line::{CacheStatus, Checkout, Job};
 use crate::nix::{AttrPath, DrvPath};
 use crate::plan::{
-    MasterPlan, ON_BRANCH, ProjectPlan, PullRequest, YES, given, virtual_builder_name,
+    CachePlan, MasterPlan, ON_BRANCH, ProjectPlan, PullRequest, YES, given, virtual_builder_name,
 };
 use crate::results::{branch_folder, component, project_folder};
 use crate::run::{Attribute, Outcome, Unbuilt};
@@ -122,6 +122,9 @@ pub fn keep_command(
     let mut command = Command::new("keep");
     command.option("--folder", results_folder(plan, project, branch));
     command.option("--gc-roots-user", &plan.gc_roots.user);
+    for cache in plan.caches_of(project, properties) {
+        command.option("--upload-to", &cache.name);
+    }
     command.0.push(run_name(plan, master, build));
     Some(command.0)
 }
@@ -142,6 +145,59 @@ pub fn release_command(plan: &MasterPlan, master: &str, build: u64) -> Vec<Strin
     let mut command = Command::new("release");
     command.option("--gc-roots-user", &plan.gc_roots.user);
     command.0.push(run_name(plan, master, build));
+    command.0
+}
+
+/// The command that lets go what was kept for branches and projects that are gone; what there is, is its
+/// stdin.
+pub fn forget_command(plan: &MasterPlan, master: &str, build: u64) -> Vec<String> {
+    let mut command = Command::new("forget");
+    command.option("--gc-roots-user", &plan.gc_roots.user);
+    command.0.push(run_name(plan, master, build));
+    command.0
+}
+
+/// The command that uploads what waits for `cache`, which has failed so many times before.
+/// `credentials` is a folder with its secrets, if it has any.
+pub fn upload_command(
+    plan: &MasterPlan,
+    cache: &CachePlan,
+    credentials: Option<&str>,
+    attempt: u32,
+) -> Vec<String> {
+    let mut command = Command::new("upload");
+    command.option("--format", "json");
+    command.option("--gc-roots-user", &plan.gc_roots.user);
+    command.value("--to", &cache.target.to_string());
+    command.flag("--no-closure", !cache.closure);
+    if let Some(folder) = credentials {
+        command.option("--credentials", folder);
+    }
+    command.option("--attempt", attempt);
+    command.option("--timeout", cache.timeout);
+    command.0.push(cache.name.clone());
+    command.0
+}
+
+/// The command that runs `after`, where `result-<attr>` leads to what was built and
+/// `result-<attr>-<output>` to its other outputs, as Nix would have it.
+pub fn post_build_command(
+    attr: &str,
+    outputs: &BTreeMap<String, String>,
+    after: &[String],
+) -> Vec<String> {
+    let mut command = Command::new("post-build");
+    for (output, path) in outputs {
+        let suffix = if output == "out" {
+            String::new()
+        } else {
+            format!("-{}", component(output))
+        };
+        let name = format!("result-{}{suffix}", component(attr));
+        command.option("--link", format!("{name}={path}"));
+    }
+    command.0.push("--".to_owned());
+    command.0.extend_from_slice(after);
     command.0
 }
 
@@ -198,6 +254,13 @@ pub fn build_command(
     if let Some(branch) = plan.kept_branch(project, properties) {
         let folder = results_folder(plan, project, branch);
         command.option("--gc-root", format!("{folder}/{}", component(attr)));
+    }
+    let caches = plan.caches_of(project, properties);
+    for cache in &caches {
+        command.option("--upload-to", &cache.name);
+    }
+    if !caches.is_empty() {
+        command.option("--gc-roots-user", &plan.gc_roots.user);
     }
     command.option("--timeout", building.timeout);
     command.option("--max-silent", building.max_silent_time);

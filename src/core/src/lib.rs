@@ -9,6 +9,7 @@
 //! | jobs, graph | [`run`], [`graph`] | machine lines → jobs → what may be built now |
 //! | graph | [`feed`] | runs that have builds → whose is next on the machine |
 //! | build | [`build`] | one job → realise, gc root → outcome |
+//! | cache | [`cache`] | results that wait → uploads |
 //! | report | [`report`] | outcomes → summary, failures first |
 //! | forge | [`forge`] | settings of a forge → its repositories, webhooks, statuses, answers |
 //!
@@ -17,6 +18,7 @@
 
 pub mod agent;
 pub mod build;
+pub mod cache;
 pub mod checkout;
 pub mod config;
 pub mod daemon;
@@ -31,6 +33,7 @@ pub mod machine_line;
 pub mod nix;
 pub mod placement;
 pub mod plan;
+pub mod post_build;
 pub mod process;
 pub mod repo_config;
 pub mod report;

@@ -10,13 +10,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use buildbot_nix_core::machine_line::{
     BuildResult, CacheStatus, Checkout, Decoder, Failed, Job, Large, Line, Outcome, Position,
-    Skipped, Slow, Start, Statistics, VERSION, encode,
+    Skipped, Slow, Start, Statistics, Uploaded, VERSION, encode,
 };
 use buildbot_nix_core::nix::AttrPath;
 use serde_json::Value;
 
 const TEXT: &str = include_str!("../../../docs/machine-lines.md");
-const KINDS: [&str; 12] = [
+const KINDS: [&str; 13] = [
     "start",
     "reused",
     "warning",
@@ -29,6 +29,7 @@ const KINDS: [&str; 12] = [
     "fatal",
     "checkout",
     "outcome",
+    "uploaded",
 ];
 const DRV: &str = "/nix/store/g2w8y6hvvvrvbzkx6npjmq33fs4bzqrh-a.drv";
 const OUT: &str = "/nix/store/zpi5a6arpq7wqff0v89ml0cfg3j53dla-a";
@@ -47,6 +48,7 @@ fn kind(line: &Line) -> &'static str {
         Line::Fatal { .. } => "fatal",
         Line::Outcome(_) => "outcome",
         Line::Checkout(_) => "checkout",
+        Line::Uploaded(_) => "uploaded",
         Line::Unknown => "unknown",
     }
 }
@@ -99,6 +101,13 @@ fn complete() -> Vec<Line> {
             seconds: 0.0,
             built: 0,
             substituted: 0,
+        }),
+        Line::Uploaded(Uploaded {
+            cache: String::new(),
+            uploaded: 0,
+            waiting: 0,
+            dropped: 0,
+            message: Some(String::new()),
         }),
         Line::Checkout(Checkout {
             revision: String::new(),

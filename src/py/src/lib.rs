@@ -12,6 +12,7 @@ mod errors;
 mod feed;
 mod placement;
 mod plan;
+mod publish;
 mod reader;
 mod rows;
 mod run;
@@ -31,6 +32,8 @@ mod _native {
     use crate::placement::{MachineLoad, choose_machine};
     #[pymodule_export]
     use crate::plan::{Evaluation, Plan, load_plan};
+    #[pymodule_export]
+    use crate::publish::{Cache, PostBuildStep, UploadReader, Uploader, Words};
     #[pymodule_export]
     use crate::rows::{
         BranchDecision, Builder, BuilderKind, CancelFilter, GitSecrets, Poller, Project, Scheduler,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use buildbot_nix_core::agent;
 use buildbot_nix_core::error::Error;
 use buildbot_nix_core::feed;
-use buildbot_nix_core::nix::DrvPath;
+use buildbot_nix_core::nix::{DrvPath, StorePath};
 use buildbot_nix_core::plan::{
     self, LoadedPlan, MasterPlan, ProjectPlan, SecretFiles, ServicePlan,
 };
@@ -14,8 +14,9 @@ use pyo3::prelude::*;
 
 use crate::boundary;
 use crate::feed::Priority;
+use crate::publish::{Cache, PostBuildStep, Uploader};
 use crate::rows::{BranchDecision, Builder, CancelFilter, Poller, Project, Scheduler, Worker};
-use crate::run::{Job, Unbuilt};
+use crate::run::{Job, Run, Unbuilt};
 
 /// An evaluation as the master knows it.
 #[pyclass(module = "buildbot_nix._native", frozen)]
@@ -329,6 +330,170 @@ impl Plan {
             let command = agent::build_command(self.plan(), project, &drv, attr, &properties);
             Ok::<_, Error>(command)
         })
+    }
+
+    fn retry_pause(&self, attempts: u32) -> Option<u64> {
+        self.plan().building.retries.pause(attempts)
+    }
+
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "PyO3 makes a map of its own from a dict"
+    )]
+    fn post_build_steps(
+        &self,
+        python: Python<'_>,
+        project: &str,
+        properties: BTreeMap<String, String>,
+    ) -> PyResult<Vec<PostBuildStep>> {
+        boundary::call(python, || {
+            let project = self.project(project)?;
+            let steps = self.plan().post_build_steps(project, &properties);
+            Ok::<_, Error>(rows(steps))
+        })
+    }
+
+    #[getter]
+    fn all_post_build_steps(&self) -> Vec<PostBuildStep> {
+        rows(&self.plan().post_build.steps)
+    }
+
+    #[staticmethod]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "PyO3 makes a map and a list of its own"
+    )]
+    fn post_build_command(
+        attr: &str,
+        outputs: BTreeMap<String, String>,
+        command: Vec<String>,
+    ) -> Vec<String> {
+        agent::post_build_command(attr, &outputs, &command)
+    }
+
+    #[getter]
+    fn build_max_silent_time(&self) -> u64 {
+        self.plan().building.max_silent_time
+    }
+
+    #[getter]
+    fn caches(&self) -> Vec<Cache> {
+        rows(&self.plan().caches)
+    }
+
+    #[getter]
+    fn uploaders(&self) -> Vec<Uploader> {
+        rows(&self.plan().uploaders)
+    }
+
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "PyO3 makes a map of its own from a dict"
+    )]
+    fn uploads(
+        &self,
+        python: Python<'_>,
+        project: &str,
+        properties: BTreeMap<String, String>,
+    ) -> PyResult<bool> {
+        boundary::call(python, || {
+            let project = self.project(project)?;
+            Ok::<_, Error>(!self.plan().caches_of(project, &properties).is_empty())
+        })
+    }
+
+    fn upload_command(
+        &self,
+        python: Python<'_>,
+        cache: &str,
+        credentials: Option<&str>,
+        attempt: u32,
+    ) -> PyResult<Vec<String>> {
+        boundary::call(python, || {
+            let mut caches = self.plan().caches.iter();
+            let cache = caches
+                .find(|row| row.name == cache)
+                .ok_or_else(|| Error::Config(format!("there is no cache `{cache}`")))?;
+            let command = agent::upload_command(self.plan(), cache, credentials, attempt);
+            Ok::<_, Error>(command)
+        })
+    }
+
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "PyO3 makes maps of its own from dicts"
+    )]
+    fn write_outputs(
+        &self,
+        python: Python<'_>,
+        project: &str,
+        properties: BTreeMap<String, String>,
+        build: u64,
+        attr: &str,
+        outputs: BTreeMap<String, String>,
+    ) -> PyResult<()> {
+        boundary::call(python, || {
+            let project = self.project(project)?;
+            let Some(files) = self.plan().output_files(project, &properties, build) else {
+                return Ok(());
+            };
+            let known = outputs.into_iter();
+            let paths = known
+                .filter_map(|(name, path)| Some((name, StorePath::try_from(path).ok()?)))
+                .collect();
+            files.write(attr, &paths)
+        })
+    }
+
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "PyO3 makes a map of its own from a dict"
+    )]
+    fn update_outputs(
+        &self,
+        python: Python<'_>,
+        project: &str,
+        properties: BTreeMap<String, String>,
+        build: u64,
+        run: &Run,
+    ) -> PyResult<()> {
+        boundary::call(python, || {
+            let project = self.project(project)?;
+            match self.plan().output_files(project, &properties, build) {
+                // Others wait for the run: it is not held while files are written.
+                Some(files) => files.update(&run.results()),
+                None => Ok(()),
+            }
+        })
+    }
+
+    #[getter]
+    fn has_outputs(&self) -> bool {
+        self.plan().outputs_path.is_some()
+    }
+
+    fn forget_command(&self, master: &str, build: u64) -> Vec<String> {
+        agent::forget_command(self.plan(), master, build)
+    }
+
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "PyO3 makes a map of its own from a dict"
+    )]
+    fn existing(&self, branches: BTreeMap<String, Vec<String>>) -> String {
+        self.plan().existing_text(&branches)
+    }
+
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "PyO3 makes a map of its own from a dict"
+    )]
+    fn forget_outputs(
+        &self,
+        python: Python<'_>,
+        branches: BTreeMap<String, Vec<String>>,
+    ) -> PyResult<usize> {
+        boundary::call(python, || self.plan().forget_outputs(&branches))
     }
 
     fn build_properties(

@@ -3,6 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use buildbot_nix_core::error::Error;
+use buildbot_nix_core::results::Results;
 use buildbot_nix_core::{machine_line, report, run};
 use pyo3::prelude::*;
 
@@ -90,6 +91,10 @@ impl Unbuilt {
 pub(crate) struct Run(Mutex<run::Run>);
 
 impl Run {
+    pub(crate) fn results(&self) -> Results {
+        Results::of(&self.lock())
+    }
+
     fn lock(&self) -> MutexGuard<'_, run::Run> {
         // A panic under the lock has become an exception that fails the run; its numbers may
         // still be shown.

@@ -83,6 +83,7 @@ impl Human {
             | Line::Fatal { .. }
             | Line::Outcome(_)
             | Line::Checkout(_)
+            | Line::Uploaded(_)
             | Line::Unknown => ControlFlow::Continue(()),
         }
     }

@@ -22,6 +22,7 @@ pub(super) fn log_text(line: &Line) -> Option<String> {
         | Line::Fatal { .. }
         | Line::Outcome(_)
         | Line::Checkout(_)
+        | Line::Uploaded(_)
         | Line::Unknown => None,
     }
 }

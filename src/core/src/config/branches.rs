@@ -99,6 +99,8 @@ pub struct BranchRule {
     pub glob: BranchGlob,
     /// Whether their results are kept from the garbage collector.
     pub register_gc_roots: bool,
+    /// Whether their results have files below `outputs_path`.
+    pub update_outputs: bool,
     /// Whether their evaluations get the credentials for private inputs.
     pub eval_credentials: bool,
 }

@@ -5,6 +5,7 @@
 //! is ignored. Secrets stay file references here; see [`crate::secret`].
 
 mod branches;
+mod caches;
 mod filters;
 mod forges;
 mod git_url;
@@ -13,11 +14,13 @@ mod json;
 mod limits;
 mod load;
 mod node;
+mod post_build;
 mod problem;
 mod read;
 mod read_forges;
 mod read_pull_based;
 mod retention;
+mod retries;
 mod settings;
 mod table;
 mod unsupported;
@@ -25,15 +28,18 @@ mod value;
 mod workers;
 
 pub use branches::{BranchGlob, BranchGlobError, BranchRule};
+pub use caches::CacheSettings;
 pub use filters::{NameGlob, RepositoryFilters};
 pub use forges::{ForgeSettings, GiteaSettings, GithubCredential, GithubSettings, WebhookSettings};
 pub use git_url::{GitUrl, GitUrlError};
 pub use isolation::{IsolationSettings, SandboxMode};
 pub use limits::EvalLimits;
 pub use load::{load_settings, load_workers};
+pub use post_build::{PostBuild, PostBuildCommand, PostBuildStep, Words};
 pub use problem::{Problem, Problems};
 pub use read::parse_settings;
 pub use retention::Retention;
+pub use retries::Retries;
 pub use settings::{
     DatabaseUrl, Endpoint, Engine, EvaluationSettings, PolledRepository, PullBased, Settings,
 };

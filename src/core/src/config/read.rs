@@ -1,11 +1,14 @@
 use crate::secret::{SecretFile, SecretUrl};
 
+use super::caches::caches;
 use super::isolation::isolation;
 use super::limits::{limits, of_projects};
 use super::node::{Value, parse};
+use super::post_build::post_build;
 use super::read_forges::{gitea, github};
 use super::read_pull_based::pull_based;
 use super::retention::retention;
+use super::retries::retries;
 use super::table::{Collector, Read, Reported, Table};
 use super::value::{Mismatch, Parsed};
 use super::{
@@ -57,6 +60,10 @@ fn settings(table: &Table) -> Read<Settings> {
     let build_timeout = table.optional("build_timeout", value::seconds, 10_800);
     let build_max_silent_time = table.optional("build_max_silent_time", value::seconds, 1200);
     let build_log_limit = table.optional("build_log_limit", value::count(1, 1 << 20, "MiB"), 64);
+    let retries = retries(table);
+    let post_build = post_build(table);
+    let caches = caches(table);
+    let outputs_path = table.perhaps("outputs_path", value::absolute_path);
     let retention = retention(table);
     let allow_unauthenticated_control =
         table.optional("allow_unauthenticated_control", value::boolean, false);
@@ -91,6 +98,10 @@ fn settings(table: &Table) -> Read<Settings> {
         build_timeout: build_timeout?,
         build_max_silent_time: build_max_silent_time?,
         build_log_limit: build_log_limit?,
+        retries: retries?,
+        post_build: post_build?,
+        caches: caches?,
+        outputs_path: outputs_path?.map(Into::into),
         retention: retention?,
         allow_unauthenticated_control: allow_unauthenticated_control?,
         branches: branches?,
@@ -152,17 +163,13 @@ fn branches(table: &Table) -> Read<Vec<BranchRule>> {
         let glob = rule.required("matchGlob", value::glob);
         let register_gc_roots = rule.optional("registerGCRoots", value::boolean, true);
         let eval_credentials = rule.optional("evalCredentials", value::boolean, false);
-        if rule.optional("updateOutputs", value::boolean, false) == Ok(true) {
-            rule.problem(
-                "updateOutputs",
-                "`true` is not supported by this version yet",
-            );
-        }
+        let update_outputs = rule.optional("updateOutputs", value::boolean, false);
         rule.finish();
         Ok(BranchRule {
             name: name.to_owned(),
             glob: glob?,
             register_gc_roots: register_gc_roots?,
+            update_outputs: update_outputs?,
             eval_credentials: eval_credentials?,
         })
     })?;

@@ -6,7 +6,8 @@ use crate::nix::System;
 use crate::secret::{SecretFile, SecretUrl};
 
 use super::{
-    BranchRule, EvalLimits, GitUrl, GiteaSettings, GithubSettings, IsolationSettings, Retention,
+    BranchRule, CacheSettings, EvalLimits, GitUrl, GiteaSettings, GithubSettings,
+    IsolationSettings, PostBuild, Retention, Retries,
 };
 
 /// All settings of a master, checked. `docs/configuration.md` explains each key.
@@ -44,6 +45,14 @@ pub struct Settings {
     pub build_max_silent_time: u64,
     /// MiB of a build's log that are kept, from its head and its end.
     pub build_log_limit: u64,
+    /// How builds are tried again that failed by the fault of their machine.
+    pub retries: Retries,
+    /// What runs after builds.
+    pub post_build: PostBuild,
+    /// Where results are uploaded to.
+    pub caches: Vec<CacheSettings>,
+    /// Folder of the files that say what each attribute was last built as.
+    pub outputs_path: Option<std::path::PathBuf>,
     /// How long the database keeps what.
     pub retention: Retention,
     /// Whether everyone may start, stop and rebuild.

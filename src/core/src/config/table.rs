@@ -129,6 +129,26 @@ impl<'file> Table<'file> {
         }))
     }
 
+    /// The tables in the list below `key`, each read by `read`.
+    pub(super) fn list<T>(
+        &self,
+        key: &'static str,
+        read: impl Fn(&Self) -> Read<T>,
+    ) -> Read<Vec<T>> {
+        let Some(node) = self.given(key) else {
+            return Ok(Vec::new());
+        };
+        let Value::List(items) = &node.value else {
+            let found = describe(&node.value);
+            self.problem(key, format!("expected a list of tables, found {found}"));
+            return Err(Reported);
+        };
+        all(items.iter().enumerate().map(|(index, item)| {
+            let path = format!("{}[{index}]", self.path_of(key));
+            read(&Table::new(path, item, self.collector)?)
+        }))
+    }
+
     /// Adds a problem with `key` that the value alone does not show.
     pub(super) fn problem(&self, key: &str, message: impl Into<String>) {
         self.collector

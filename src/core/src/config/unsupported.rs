@@ -21,23 +21,19 @@ const RETIRED: [(&str, &str); 7] = [
 const KEPT: &str = "repositories are kept in the database and tokens nowhere; remove it";
 
 /// Keys of the predecessor's settings that this version cannot do yet.
-const NOT_YET: [&str; 16] = [
+const NOT_YET: [&str; 12] = [
     "github.oauth_id",
     "github.oauth_secret_file",
     "gitea.oauth_id",
     "gitea.oauth_secret_file",
     "oidc",
     "admins",
-    "outputs_path",
-    "post_build_steps",
     "failed_build_report_limit",
     "cache_failed_builds",
     "http_basic_auth_password_file",
     "effects_per_repo_secrets",
     "effects_extra_sandbox_paths",
     "access_mode",
-    "cachix",
-    "niks3",
 ];
 
 /// Written as the NixOS options are, but not as the settings file has them.

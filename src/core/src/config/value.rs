@@ -143,6 +143,16 @@ where
     }
 }
 
+/// Some texts.
+pub(super) fn texts(value: &Value) -> Parsed<Vec<String>> {
+    let mismatch = Mismatch::expected("a list of texts");
+    let Value::List(items) = value else {
+        return Err(mismatch);
+    };
+    let texts = items.iter().map(|item| text(&item.value));
+    texts.collect::<Parsed<_>>().map_err(|_| mismatch)
+}
+
 /// The longest time that is a time and no mistake, seconds.
 const YEAR: i64 = 365 * 24 * 60 * 60;
 

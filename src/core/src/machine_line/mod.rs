@@ -13,6 +13,7 @@ mod encode;
 pub mod fuzz;
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
@@ -79,6 +80,8 @@ pub enum Line {
     Outcome(Outcome),
     /// Result of `buildbot-nix checkout`, its only line.
     Checkout(Checkout),
+    /// Result of `buildbot-nix upload`, its only line.
+    Uploaded(Uploaded),
     /// A line of a type that this version does not know.
     #[serde(other)]
     Unknown,
@@ -274,6 +277,44 @@ pub struct Checkout {
     pub on_branch: bool,
     /// Wall time in seconds.
     pub seconds: f64,
+}
+
+/// What became of what waited for a cache.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Uploaded {
+    /// What the settings call it.
+    pub cache: String,
+    /// Paths that were uploaded, with what they refer to.
+    pub uploaded: u64,
+    /// Paths that still wait.
+    pub waiting: u64,
+    /// Paths that are not tried any more.
+    #[serde(default)]
+    pub dropped: u64,
+    /// Why not all went well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+impl Uploaded {
+    /// In one line.
+    pub fn summary(&self) -> String {
+        let mut text = match (self.uploaded, self.waiting) {
+            (0, 0) => format!("{}: nothing to upload", self.cache),
+            (uploaded, 0) => format!("{}: {uploaded} uploaded", self.cache),
+            (uploaded, waiting) => {
+                format!("{}: {uploaded} uploaded, {waiting} still wait", self.cache)
+            }
+        };
+        if self.dropped > 0 {
+            let _ = write!(text, ", {} given up", self.dropped);
+        }
+        if let Some(message) = &self.message {
+            let _ = write!(text, ": {message}");
+        }
+        text
+    }
 }
 
 /// The verdict on a build.

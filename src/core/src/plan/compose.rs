@@ -3,11 +3,12 @@ use std::collections::BTreeMap;
 use crate::config::{DatabaseUrl, EvaluationSettings, Settings, WorkerEntry};
 use crate::secret::SecretFile;
 
+use super::publish::post_build_secrets;
 use super::{
-    BranchPolicy, BuilderKind, BuilderPlan, BuildingPlan, CancelFilter, Database, EvalSecrets,
-    EvaluationPlan, GcRootsPlan, GitSecrets, Identified, MasterPlan, Notice, PollerPlan, Project,
-    ProjectPlan, SchedulerKind, SchedulerPlan, SecretPart, SecretPlan, ServicePlan, WorkerPlan,
-    identify,
+    BranchPolicy, BuilderKind, BuilderPlan, BuildingPlan, CachePlan, CancelFilter, Database,
+    EvalSecrets, EvaluationPlan, GcRootsPlan, GitSecrets, Identified, MasterPlan, Notice,
+    PollerPlan, Project, ProjectPlan, SchedulerKind, SchedulerPlan, SecretPart, SecretPlan,
+    ServicePlan, UploaderPlan, WorkerPlan, identify,
 };
 
 /// Buildbot's web interface shows "Buildbot" instead of anything longer.
@@ -27,6 +28,11 @@ pub fn master_plan(
         .iter()
         .map(|row| project_plan(row, &settings.evaluation, &mut secrets))
         .collect();
+    let caches = settings.caches.iter();
+    let caches = caches
+        .map(|cache| CachePlan::of(cache, &mut secrets))
+        .collect();
+    post_build_secrets(&settings.post_build, &mut secrets);
     let pollers = identified
         .iter()
         .zip(&projects)
@@ -47,8 +53,13 @@ pub fn master_plan(
             timeout: settings.build_timeout,
             max_silent_time: settings.build_max_silent_time,
             log_limit_mib: settings.build_log_limit,
+            retries: settings.retries,
             show_trace: settings.show_trace_on_failure,
         },
+        post_build: settings.post_build.clone(),
+        caches,
+        uploaders: uploader_plans(settings, &workers),
+        outputs_path: settings.outputs_path.clone(),
         retention: settings.retention.clone(),
         gc_roots: GcRootsPlan {
             enabled: settings.gcroots,
@@ -123,6 +134,26 @@ fn worker_plans(settings: &Settings, entries: &[WorkerEntry]) -> Vec<WorkerPlan>
         local: true,
     });
     remote.chain(local).collect()
+}
+
+/// One for each machine, if there is something to upload to.
+fn uploader_plans(settings: &Settings, workers: &[WorkerPlan]) -> Vec<UploaderPlan> {
+    if settings.caches.is_empty() {
+        return Vec::new();
+    }
+    let mut first: BTreeMap<&str, &str> = BTreeMap::new();
+    for worker in workers {
+        first.entry(&worker.machine).or_insert(&worker.name);
+    }
+    let plans = first.into_iter().map(|(machine, worker)| UploaderPlan {
+        machine: machine.to_owned(),
+        worker: worker.to_owned(),
+        builder: format!("uploads/{machine}"),
+        builddir: format!("_uploads-{machine}"),
+        scheduler: format!("_uploads-{machine}"),
+        force_scheduler: format!("_upload-now-{machine}"),
+    });
+    plans.collect()
 }
 
 fn project_plan(

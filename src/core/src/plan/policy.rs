@@ -20,6 +20,8 @@ pub struct BranchDecision {
     pub build: bool,
     /// Whether its results are kept from the garbage collector.
     pub register_gc_roots: bool,
+    /// Whether its results have files below `outputs_path`.
+    pub update_outputs: bool,
     /// Whether its evaluations get the credentials for private inputs.
     pub eval_credentials: bool,
     /// Whether its changes are built only because a merge queue made it. Never with `build`: the
@@ -65,11 +67,13 @@ impl<'plan> BranchPolicy<'plan> {
         let mut build = is_default;
         let mut keep = is_default;
         let mut eval_credentials = is_default;
+        let mut update_outputs = is_default;
         for rule in self.rules {
             if rule.glob.matches(branch) {
                 build = true;
                 keep |= rule.register_gc_roots;
                 eval_credentials |= rule.eval_credentials;
+                update_outputs |= rule.update_outputs;
             }
         }
         let queued = MERGE_QUEUE_PREFIXES
@@ -78,6 +82,7 @@ impl<'plan> BranchPolicy<'plan> {
         BranchDecision {
             build,
             register_gc_roots: keep && self.gc_roots,
+            update_outputs,
             eval_credentials,
             merge_queue: queued && !build,
         }
@@ -95,6 +100,7 @@ mod tests {
             name: glob.to_owned(),
             glob: BranchGlob::new(glob).unwrap(),
             register_gc_roots,
+            update_outputs: false,
             eval_credentials: glob.ends_with("-lts"),
         }
     }

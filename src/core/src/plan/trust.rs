@@ -87,7 +87,7 @@ impl MasterPlan {
 }
 
 /// Whether the checkout has found what it is about on the branch, and no pull request is involved.
-fn is_of_its_branch(properties: &BTreeMap<String, String>) -> bool {
+pub(super) fn is_of_its_branch(properties: &BTreeMap<String, String>) -> bool {
     // More than a pull request needs: half of one is none that anybody reviewed either.
     let has_to_do_with_one = [
         "github.head.sha",

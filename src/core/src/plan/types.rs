@@ -2,11 +2,13 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::config::{BranchRule, Engine, EvalLimits, GitUrl, IsolationSettings, Retention};
+use crate::config::{
+    BranchRule, Engine, EvalLimits, GitUrl, IsolationSettings, PostBuild, Retention, Retries,
+};
 use crate::nix::System;
 use crate::secret::{SecretFile, SecretUrl};
 
-use super::{ProjectId, ProjectName};
+use super::{CachePlan, ProjectId, ProjectName, UploaderPlan};
 
 /// Everything the master sets up, as plain data in a fixed order. Python makes Buildbot objects
 /// of its rows and decides nothing.
@@ -30,6 +32,14 @@ pub struct MasterPlan {
     pub evaluation: EvaluationPlan,
     /// How builds of attributes run.
     pub building: BuildingPlan,
+    /// What runs after builds.
+    pub post_build: PostBuild,
+    /// Where results are uploaded to.
+    pub caches: Vec<CachePlan>,
+    /// Who uploads them; none without caches.
+    pub uploaders: Vec<UploaderPlan>,
+    /// Folder of the files that say what each attribute was last built as.
+    pub outputs_path: Option<std::path::PathBuf>,
     /// How long the database keeps what.
     pub retention: Retention,
     /// Whose results are kept from the garbage collector.
@@ -86,6 +96,8 @@ pub struct BuildingPlan {
     pub max_silent_time: u64,
     /// MiB of a build's log that are kept, from its head and its end.
     pub log_limit_mib: u64,
+    /// How it is tried again if its machine fails it.
+    pub retries: Retries,
     /// Whether errors come with a Nix trace.
     pub show_trace: bool,
 }

@@ -41,6 +41,13 @@ impl CommandSpec {
         self
     }
 
+    /// The same with a variable in its environment.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.environment.insert(name.into(), value.into());
+        self
+    }
+
     /// The same, run in `directory`.
     #[must_use]
     pub fn in_directory(mut self, directory: impl Into<PathBuf>) -> Self {

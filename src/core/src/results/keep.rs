@@ -9,12 +9,13 @@ use super::link::{is_direct, leads_to, place};
 use super::listing::Listing;
 use super::place::BEING_MADE;
 use crate::build::{invalid_paths, protect_paths};
+use crate::cache::Queue;
 use crate::error::Error;
 use crate::nix::StorePath;
 use crate::run_roots::{RunFolders, RunName};
 
 /// Name of the file that says for which run the links were made last.
-const LAST: &str = "^^last";
+pub(super) const LAST: &str = "^^last";
 /// What is being made for so long was left behind by somebody who was killed.
 const AGE_MAX: Duration = Duration::from_secs(24 * 3600);
 /// Times that results are looked at: some may be collected between two looks.
@@ -32,8 +33,14 @@ pub struct Kept {
 /// Keeps, in `folder`, what the evaluation `run` has found and is in the store, and lets go what it
 /// shows to be gone. Nothing is built or fetched.
 ///
-/// A run that ends after a newer one of the same master does nothing.
-pub fn keep(folder: &Path, folders: &RunFolders, run: &RunName) -> Result<Kept, Error> {
+/// What was not kept before is put into `queues`, to be uploaded. A run that ends after a newer one
+/// of the same master does nothing.
+pub fn keep(
+    folder: &Path,
+    folders: &RunFolders,
+    run: &RunName,
+    queues: &[Queue],
+) -> Result<Kept, Error> {
     if !is_direct(folder) {
         return Err(Error::Nix {
             message: format!(
@@ -54,7 +61,7 @@ pub fn keep(folder: &Path, folders: &RunFolders, run: &RunName) -> Result<Kept, 
         return Ok(Kept::default());
     }
     Ok(Kept {
-        added: add(folder, &wanted)?,
+        added: add(folder, &wanted, queues)?,
         removed: remove(folder, &wanted)?,
     })
 }
@@ -73,7 +80,7 @@ fn is_newest(folder: &Path, run: &RunName) -> Result<bool, Error> {
 }
 
 /// Makes the links that are not there yet of what is in the store.
-fn add(folder: &Path, wanted: &Wanted) -> Result<usize, Error> {
+fn add(folder: &Path, wanted: &Wanted, queues: &[Queue]) -> Result<usize, Error> {
     let missing: Vec<(&String, &StorePath)> = wanted
         .links
         .iter()
@@ -87,14 +94,15 @@ fn add(folder: &Path, wanted: &Wanted) -> Result<usize, Error> {
         .tempdir_in(folder)
         .map_err(|error| Error::io("make a folder in", folder, error))?;
     let there = hold(held.path(), missing.iter().map(|(_, path)| path.as_str()))?;
-    let mut added = 0;
-    for (link, path) in missing {
-        if there.contains(path.as_str()) {
-            place(folder, link, path)?;
-            added += 1;
-        }
+    let mut found = missing;
+    found.retain(|(_, path)| there.contains(path.as_str()));
+    for queue in queues {
+        queue.add(found.iter().map(|(_, path)| *path))?;
     }
-    Ok(added)
+    for (link, path) in &found {
+        place(folder, link, path)?;
+    }
+    Ok(found.len())
 }
 
 /// Protects those of `paths` that are in the store by links in `folder`; returns them.

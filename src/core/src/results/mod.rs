@@ -18,15 +18,21 @@
 //! of attributes that are gone go then.
 
 mod component;
+mod forget;
 mod gone;
 mod keep;
 mod link;
 mod listing;
+mod outputs;
+#[cfg(test)]
+mod outputs_tests;
 mod place;
 
 pub use component::component;
+pub use forget::{Existing, forget};
 pub use keep::{Kept, keep};
 pub use listing::Listing;
-pub use place::{branch_folder, project_folder};
+pub use outputs::{OutputFiles, Paths, Results, forget_outputs, project_outputs};
+pub use place::{branch_folder, project_folder, users_folder};
 
 pub(crate) use link::GcRoot;

@@ -9,9 +9,14 @@ pub(super) const BEING_MADE: &str = "^^";
 /// Longest name of an output in a link.
 const OUTPUT_MAX: usize = 50;
 
+/// Where results of all projects are kept.
+pub fn users_folder(user: &str) -> String {
+    format!("{USERS}/{user}")
+}
+
 /// Where the results of a project's default branch are kept.
 pub fn project_folder(user: &str, project: &str) -> String {
-    format!("{USERS}/{user}/{project}")
+    format!("{}/{project}", users_folder(user))
 }
 
 /// Where those of another branch are, in the folder of the project.

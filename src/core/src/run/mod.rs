@@ -112,7 +112,7 @@ impl Run {
             Line::Fatal { .. } if self.cancelled => {}
             Line::Fatal { message, hint } => self.fatal = Some(Fatal { message, hint }),
             // The outcome of a build belongs to another command, the rest to newer agents.
-            Line::Outcome(_) | Line::Checkout(_) | Line::Unknown => {}
+            Line::Outcome(_) | Line::Checkout(_) | Line::Uploaded(_) | Line::Unknown => {}
         }
     }
 
@@ -296,6 +296,11 @@ impl Run {
         self.cancelled = true;
         let cancelled = self.graph.cancel_waiting();
         self.settle(&cancelled);
+    }
+
+    /// Whether somebody stopped it.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled
     }
 
     /// Whether the evaluation has ended and so has every build.

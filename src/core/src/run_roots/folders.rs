@@ -52,6 +52,14 @@ impl RunFolders {
         Self(places)
     }
 
+    /// Folders for something else, in the same places.
+    pub(crate) fn beside(&self, what: &str) -> impl Iterator<Item = PathBuf> {
+        self.0.iter().map(move |place| {
+            let name = place.file_name().unwrap_or_default().to_string_lossy();
+            place.with_file_name(name.replace("runs", what))
+        })
+    }
+
     /// Makes the folder of `run` in the first place where that is possible.
     pub(crate) fn make(&self, run: &RunName) -> Result<PathBuf, Error> {
         let mut refusals = Vec::new();
