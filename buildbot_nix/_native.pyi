@@ -2,8 +2,8 @@
 
 Unless an entry says "blocks", a call takes microseconds, does no I/O and may be made on the
 reactor thread. Every call may raise ``InternalError`` (a defect of ours). Records are frozen; the
-handles ``Plan``, ``Run``, ``Turns``, ``CheckoutReader`` and ``OutcomeReader`` may be used from any
-thread.
+handles ``Plan``, ``Forges``, ``Run``, ``Turns``, ``CheckoutReader`` and ``OutcomeReader`` may be
+used from any thread.
 """
 
 from typing import final
@@ -15,21 +15,31 @@ __all__ = [
     "BuilderKind",
     "Cache",
     "CancelFilter",
+    "CheckRun",
     "CheckoutReader",
+    "Discovery",
     "Evaluation",
     "Finding",
+    "ForgeKind",
+    "ForgeRepository",
+    "Forges",
+    "GitCredentials",
     "GitSecrets",
+    "HookOutcome",
     "Job",
     "MachineLoad",
     "OutcomeReader",
+    "Permission",
     "Plan",
     "Poller",
     "PostBuildStep",
     "Priority",
     "Project",
+    "PullRequest",
     "Run",
     "Scheduler",
     "SchedulerKind",
+    "StatusState",
     "Turns",
     "Unbuilt",
     "UploadReader",
@@ -556,3 +566,208 @@ class UploadReader:
 
     def feed(self, data: bytes) -> None:
         """Takes the next bytes. Raises ``ProtocolError`` for what is no machine line."""
+
+# --- stage forge -----------------------------------------------------------------------------
+
+@final
+class ForgeKind:
+    Github: ForgeKind
+    Gitea: ForgeKind
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self, /) -> int: ...
+    def __int__(self, /) -> int: ...
+
+@final
+class StatusState:
+    """What a commit status says. Only Gitea has ``Warning``; for GitHub it is a success."""
+
+    Pending: StatusState
+    Success: StatusState
+    Warning: StatusState
+    Failure: StatusState
+    Error: StatusState
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self, /) -> int: ...
+    def __int__(self, /) -> int: ...
+
+@final
+class Permission:
+    """What a person may do with a repository; ``int`` orders them."""
+
+    Nothing: Permission
+    Read: Permission
+    Write: Permission
+    Admin: Permission
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self, /) -> int: ...
+    def __int__(self, /) -> int: ...
+
+@final
+class ForgeRepository:
+    """A repository as its forge describes it."""
+
+    forge: ForgeKind
+    #: The forge's number for it, which stays when it is renamed or transferred.
+    id: int
+    #: ``<forge>:<owner>/<name>``.
+    identity: str
+    #: ``<owner>/<name>``.
+    full_name: str
+    html_url: str
+    clone_url: str
+    ssh_url: str
+    default_branch: str
+    private: bool
+    #: Through which installation of the GitHub App it is reached.
+    installation: int | None
+
+    @staticmethod
+    def restore(stored: str) -> ForgeRepository:
+        """What was :meth:`stored`. Raises ``ConfigError`` if it was not."""
+    def stored(self) -> str:
+        """All of it, to be kept in a database. Holds no secret."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+
+@final
+class Discovery:
+    """What a forge said about which repositories are to be built."""
+
+    #: Name and reason of what matches the filters and cannot be built.
+    left_out: list[tuple[str, str]]
+    #: What went wrong in parts, and what the admin should know, one sentence each.
+    notices: list[str]
+
+    def with_known(self, known: list[ForgeRepository]) -> list[ForgeRepository]:
+        """The repositories to build: those found, and of those ``known`` before from the same
+        forge the ones that could not be asked after."""
+
+@final
+class HookOutcome:
+    """What became of the webhook of the repository ``identity``."""
+
+    identity: str
+    changed: bool
+    #: Why it is not as it should be.
+    error: str | None
+
+@final
+class PullRequest:
+    """A pull request as its forge describes it now."""
+
+    number: int
+    title: str
+    html_url: str
+    is_open: bool
+    is_draft: bool
+    #: Whether it comes from another repository, or from one that is gone.
+    is_from_fork: bool
+    #: Login.
+    author: str
+    author_is_bot: bool
+    head_sha: str
+    head_branch: str
+    #: ``<owner>/<name>``; None when the fork is gone.
+    head_repository: str | None
+    base_branch: str
+    base_sha: str
+
+@final
+class GitCredentials:
+    """What git needs to fetch one repository over https. ``password`` is a secret."""
+
+    #: The only URL that they are for.
+    url: str
+    user: str
+    password: str
+    #: Seconds since 1970; None if they do not expire.
+    expires_at: int | None
+    #: Whether the forge itself limits them to this repository and to reading.
+    is_limited: bool
+
+@final
+class CheckRun:
+    """What a check run is to be. Without ``title``, its page stays as it is."""
+
+    def __new__(
+        cls,
+        *,
+        name: str,
+        status: str,
+        details_url: str,
+        external_id: str,
+        title: str = ...,
+        summary: str = ...,
+        text: str = ...,
+        annotations: list[tuple[str, int, int, str, str]] = ...,
+        actions: list[tuple[str, str, str]] = ...,
+    ) -> CheckRun:
+        """``status`` is ``queued``, ``in_progress`` or how it ended: ``success``, ``failure``,
+        ``neutral``, ``cancelled``, ``skipped``, ``timed_out`` or ``action_required``.
+
+        ``summary`` and ``text`` are Markdown. An annotation is path, first line, last line,
+        ``notice``, ``warning`` or ``failure``, and message; an action is label, description and
+        identifier, see <https://docs.github.com/en/rest/checks/runs>. Texts are cut to what GitHub
+        takes. Raises ``ConfigError`` for a word that is none of these.
+        """
+
+@final
+class Forges:
+    """The forges of a master. Every method but ``kinds`` blocks for up to a few minutes.
+
+    Nothing is started before the first call; then a thread and connections, which end with
+    :meth:`close`. A call raises a subclass of ``ForgeError``, ``ConfigError`` if there is no such
+    forge in the settings, ``StoppedError`` after :meth:`close`.
+    """
+
+    #: Which forges there are.
+    kinds: list[ForgeKind]
+
+    def __new__(cls, plan: Plan, memory: bytes | None = None) -> Forges:
+        """``memory`` is what :meth:`memory` gave once."""
+    def memory(self) -> bytes:
+        """What is known of the forges, which saves requests after a restart. Holds no secret."""
+    def close(self) -> None:
+        """Ends calls that run; they raise ``StoppedError``."""
+    def discover(self, kind: ForgeKind) -> Discovery:
+        """The repositories of a forge that are to be built."""
+    def refresh(self, repository: ForgeRepository) -> ForgeRepository:
+        """The repository as it is now; found by its number, so also under a new name."""
+    def ensure_hooks(self, repositories: list[ForgeRepository]) -> list[HookOutcome]:
+        """Makes their webhooks what the settings say. One that fails keeps no other from it."""
+    def remove_hook(self, repository: ForgeRepository) -> None:
+        """Removes our webhook; that there is none is no error."""
+    def post_status(
+        self,
+        repository: ForgeRepository,
+        sha: str,
+        *,
+        context: str,
+        state: StatusState,
+        description: str,
+        target_url: str,
+    ) -> None:
+        """Tells how a commit is. ``description`` is cut at 140 characters."""
+    def create_check_run(self, repository: ForgeRepository, sha: str, run: CheckRun) -> int:
+        """Returns its number. Raises ``ForgeRefusedError`` where there are no check runs."""
+    def update_check_run(self, repository: ForgeRepository, id: int, run: CheckRun) -> None:
+        """Annotations are added to those it has."""
+    def pull_request(self, repository: ForgeRepository, number: int) -> PullRequest: ...
+    def open_pull_requests(self, repository: ForgeRepository) -> list[PullRequest]: ...
+    def branch_head(self, repository: ForgeRepository, branch: str) -> str | None:
+        """Its commit; None if there is no such branch."""
+    def branch_heads(self, repository: ForgeRepository) -> dict[str, str]:
+        """Commit by name of the branch."""
+    def permission(self, repository: ForgeRepository, user: str) -> Permission: ...
+    def is_member(self, repository: ForgeRepository, user: str) -> bool:
+        """Whether ``user`` is a member of the organisation that owns it."""
+    def members(self, repository: ForgeRepository) -> list[str]:
+        """Logins of the members of that organisation; of its owner if that is a person."""
+    def git_credentials(self, repository: ForgeRepository) -> GitCredentials | None:
+        """What git needs to fetch it; None if it needs nothing. Not to be kept: they expire."""

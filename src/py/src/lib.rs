@@ -1,8 +1,9 @@
 //! `buildbot_nix._native`: a table of contents of what Python may call.
 //!
 //! No logic here: every file extracts arguments, calls the core through [`boundary`] and wraps
-//! what comes back. Nothing starts a thread or opens a socket, at import or later; what may block
-//! says so in `_native.pyi`, and Python calls it in a pool thread.
+//! what comes back. Nothing starts a thread or opens a socket at import, and later only `Forges`
+//! does, when it is first asked something; what may block says so in `_native.pyi`, and Python
+//! calls it in a pool thread.
 
 mod boundary;
 mod build;
@@ -10,6 +11,8 @@ mod checkout;
 mod cli;
 mod errors;
 mod feed;
+mod forge;
+mod forge_rows;
 mod placement;
 mod plan;
 mod publish;
@@ -28,6 +31,13 @@ mod _native {
     use crate::cli::run_command_line;
     #[pymodule_export]
     use crate::feed::{Priority, Turns};
+    #[pymodule_export]
+    use crate::forge::Forges;
+    #[pymodule_export]
+    use crate::forge_rows::{
+        CheckRun, Discovery, ForgeKind, ForgeRepository, GitCredentials, HookOutcome, Permission,
+        PullRequest, StatusState,
+    };
     #[pymodule_export]
     use crate::placement::{MachineLoad, choose_machine};
     #[pymodule_export]

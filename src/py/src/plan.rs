@@ -63,6 +63,10 @@ pub(crate) fn load_plan(python: Python<'_>, path: &str) -> PyResult<Plan> {
 }
 
 impl Plan {
+    pub(crate) fn loaded(&self) -> &LoadedPlan {
+        &self.loaded
+    }
+
     fn plan(&self) -> &MasterPlan {
         self.loaded.plan()
     }

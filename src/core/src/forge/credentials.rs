@@ -1,5 +1,3 @@
-use jiff::Timestamp;
-
 use crate::secret::Secret;
 
 /// What git needs to fetch one repository over `https`.
@@ -11,8 +9,8 @@ pub struct GitCredentials {
     pub user: String,
     /// Its password.
     pub password: Secret<String>,
-    /// Until when they work; none if they do not expire.
-    pub expires_at: Option<Timestamp>,
+    /// Until when they work, seconds since 1970; none if they do not expire.
+    pub expires_at: Option<i64>,
     /// Whether the forge itself limits them to this repository and to reading.
     pub is_limited: bool,
 }

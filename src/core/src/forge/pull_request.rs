@@ -42,8 +42,8 @@ impl PullRequest {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Permission {
-    /// Nothing that not everyone may.
-    None,
+    /// No more than everyone.
+    Nothing,
     /// See it.
     Read,
     /// Push to it.
@@ -60,7 +60,7 @@ impl Permission {
             "owner" | "admin" => Self::Admin,
             "maintain" | "write" => Self::Write,
             "triage" | "read" => Self::Read,
-            _ => Self::None,
+            _ => Self::Nothing,
         }
     }
 }

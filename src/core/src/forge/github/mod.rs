@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use serde_json::json;
 
 use crate::config::{GithubCredential, GithubSettings, RepositoryFilters};
@@ -221,7 +222,7 @@ impl Forge for Github {
             // What GitHub takes for both kinds of tokens.
             user: "x-access-token".to_owned(),
             password: minted.token,
-            expires_at: minted.expires_at,
+            expires_at: minted.expires_at.map(Timestamp::as_second),
             is_limited: self.is_app(),
         }))
     }

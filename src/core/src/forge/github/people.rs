@@ -27,7 +27,7 @@ impl Github {
         match self.api.read::<Answer>(&access, &call).await {
             Ok(answer) => Ok(Permission::from_word(&answer.permission)),
             // There is no such user.
-            Err(error) if error.fault == Fault::NotFound => Ok(Permission::None),
+            Err(error) if error.fault == Fault::NotFound => Ok(Permission::Nothing),
             Err(error) => Err(error),
         }
     }

@@ -346,7 +346,7 @@ async fn questions_about_pull_requests_branches_and_people_are_answered() {
     );
     assert_eq!(
         github.permission(&site, "mallory").await.unwrap(),
-        Permission::None
+        Permission::Nothing
     );
     assert!(github.is_member(&site, "eve").await.unwrap());
     assert!(!github.is_member(&site, "mallory").await.unwrap());
