@@ -107,7 +107,7 @@ impl Gitea {
             Ok(pages) => pages
                 .into_iter()
                 .flat_map(|page| page.content)
-                .map(|organization| organization.name.to_lowercase())
+                .map(|organization| organization.into_name().to_lowercase())
                 .collect(),
             Err(error) => {
                 discovery.notices.push(Notice {

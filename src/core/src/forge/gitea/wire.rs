@@ -73,9 +73,15 @@ impl WireRepository {
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Organization {
-    /// `username` is its older name.
-    #[serde(alias = "username")]
-    pub(super) name: String,
+    name: Option<String>,
+    /// The older name of `name`. Most versions send both.
+    username: Option<String>,
+}
+
+impl Organization {
+    pub(super) fn into_name(self) -> String {
+        self.name.or(self.username).unwrap_or_default()
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]

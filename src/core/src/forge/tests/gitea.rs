@@ -33,7 +33,10 @@ async fn repositories_are_found_also_by_instances_that_list_no_topics() {
     double
         .lists(
             "/git/api/v1/user/orgs",
-            vec![json!({"name": "Team"})],
+            vec![
+                json!({"name": "Team", "username": "Team"}),
+                json!({"username": "older"}),
+            ],
             plain,
         )
         .await;
