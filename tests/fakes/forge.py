@@ -200,6 +200,10 @@ class Forge(Stories):
         """What a caller may do with a repository."""
         return repository.level_of(token.account if token else None)
 
+    def git_level(self, token: Token | None, repository: Repository) -> str:
+        """What a caller may do with it through git."""
+        return self.level(token, repository)
+
     # Webhooks
 
     def happened(self, event: Event) -> None:
@@ -307,7 +311,7 @@ class Forge(Stories):
     def _serve_git(self, request: Request, full_name: str, path: str) -> Answer:
         token = self.git_token(request)
         repository = self.find_repository(full_name)
-        level = self.level(token, repository) if repository else "none"
+        level = self.git_level(token, repository) if repository else "none"
         writes = "git-receive-pack" in path or "git-receive-pack" in request.query
         wanted = "write" if writes else "read"
         if repository is None or LEVELS.index(level) < LEVELS.index(wanted):

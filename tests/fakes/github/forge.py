@@ -164,6 +164,8 @@ class GitHub(Installations):
                 raise ApiError(401, "Requires authentication")
             return
         if token.permissions is not None:
+            if not self._is_for(token, repository) and permission != "metadata":
+                raise ApiError(403, "Resource not accessible by integration")
             if LEVELS.index(token.permissions.get(permission, "none")) < LEVELS.index(level):
                 raise ApiError(403, "Resource not accessible by integration")
             return
@@ -180,11 +182,22 @@ class GitHub(Installations):
             if token and repository.private and "repo" not in token.scopes:
                 return "none"
             return super().level(token, repository)
-        if not token.installation.includes(repository):
-            return "none" if repository.private else "read"
-        if token.repositories is not None and repository.id not in token.repositories:
-            return "none" if repository.private else "read"
-        return str((token.permissions or {}).get("contents", "none"))
+        if repository.private and not self._is_for(token, repository):
+            return "none"
+        return "read"
+
+    def git_level(self, token: Token | None, repository: Repository) -> str:
+        if token is None or token.permissions is None or not self._is_for(token, repository):
+            return self.level(token, repository)
+        return str(token.permissions.get("contents", "none"))
+
+    @staticmethod
+    def _is_for(token: Token, repository: Repository) -> bool:
+        """Whether a repository is one of those of an installation's token."""
+        chosen = token.repositories
+        if chosen is not None and repository.id not in chosen:
+            return False
+        return bool(token.installation.includes(repository))
 
     def canonical(self, path: str) -> str:
         """A repository is under its number, too, where former names lead to; and a ref's slashes
