@@ -277,10 +277,14 @@ class Instance:
 
     def force(self, project: str, **fields: object) -> int:
         """Presses the button "Build"; returns the id of the evaluation that it starts."""
-        name = f"{project}-force"
-        builder = self.builder_id(f"{project}/nix-eval")
+        return self.press(f"{project}-force", f"{project}/nix-eval", **fields)
+
+    def press(self, button: str, builder: str | None = None, **fields: object) -> int:
+        """Presses a button, on the page of the builder of that name unless another is named;
+        returns the id of the build that it starts."""
+        number = self.builder_id(builder or button)
         _, requests = self.rest.control(
-            f"forceschedulers/{name}", "force", builderid=builder, reason="by a test", **fields
+            f"forceschedulers/{button}", "force", builderid=number, reason="by a test", **fields
         )
         return self._started(requests)
 

@@ -8,18 +8,20 @@ from tests.processes import processes_of
 
 
 class Watch:
-    """Looks for a text in all command lines as long as it is open."""
+    """Looks for texts in all command lines as long as it is open."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, *texts: str) -> None:
         self.seen: set[str] = set()
-        self._text = text
+        self._texts = texts
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._look)
 
     def _look(self) -> None:
         while not self._ended.wait(0.005):
-            commands = processes_of([self._text], environment=False).values()
-            self.seen.update(command for command in commands if self._text in command)
+            commands = processes_of(self._texts, environment=False).values()
+            self.seen.update(
+                command for command in commands if any(text in command for text in self._texts)
+            )
 
     def __enter__(self) -> Watch:
         self._thread.start()
