@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from bench.flakes import Shape, flake
+from bench.flakes import Shape, chatty, flake
 from tests.instance import Instance
 from tests.postgres import PostgresServer
 from tests.processes import BUILD
@@ -118,6 +118,38 @@ class Bench:
         assert built.returncode == 0, built.stderr
         return time.monotonic() - begun
 
+    def logs(self, builds: int, lines: int) -> str:
+        """How long logs take that are long, in comparison with ``nix build -L``."""
+        salt = f"{RUN}-{self.buildbot}"
+        folder = self.instance.folder / "talk-alone"
+        folder.mkdir()
+        text = chatty(builds, lines, SYSTEM, f"{salt}-alone")
+        (folder / "flake.nix").write_text(text)
+        checks = [f"path:{folder}#checks.{SYSTEM}.talk{number}" for number in range(builds)]
+        begun = time.monotonic()
+        built = self.instance.run(
+            *("nix", "--extra-experimental-features", "nix-command flakes", "build", "-L"),
+            *("--no-link", "--max-jobs", "2", *checks),
+            seconds=PATIENCE,
+        )
+        alone = time.monotonic() - begun
+        assert built.returncode == 0, built.stderr[-2000:]
+        assert built.stderr.count("\n") >= builds * lines
+
+        name = "bench-talk"
+        repository = self.instance.repository(name)
+        before = self._start()
+        revision = repository.commit({"flake.nix": chatty(builds, lines, SYSTEM, salt)})
+        self._wait_for_end_on(f"{name}/nix-eval", before)
+        measured = self._measure("logs", builds, before)
+        build = self.instance.wait_for_build(name, revision, PATIENCE)
+        assert build.result == "success", build.texts()
+        return (
+            f"{builds} builds of {lines} lines take {measured.all_finished / alone:.2f} times one "
+            f"`nix build -L` ({alone:.1f} s); master CPU {measured.cpu:.1f} s, "
+            f"longest stall {1000 * measured.stall:.0f} ms"
+        )
+
     def bare(self, count: int) -> Measurement:
         """As many builds that do nothing, triggered by one step."""
         before = self._start()
@@ -186,6 +218,8 @@ def main() -> None:
     parser.add_argument("--shape", choices=get_args(Shape), default="mixed")
     parser.add_argument("--postgres", action="store_true", help="instead of SQLite")
     parser.add_argument("--bare", type=int, nargs="*", help="sizes of the bare runs (as --sizes)")
+    parser.add_argument("--log-builds", type=int, default=20, help="0: logs are not measured")
+    parser.add_argument("--log-lines", type=int, default=20_000)
     parser.add_argument("--patches", choices=["both", "all", "none"], default="both")
     arguments = parser.parse_args()
     print("| " + " | ".join(TITLES) + " |\n|" + " --- |" * len(TITLES), flush=True)
@@ -220,6 +254,8 @@ def runs(arguments: argparse.Namespace, buildbot: str) -> Iterator[str]:
             ratios.append(f"{size} checks take {ratio:.2f} times one `nix-build` ({alone:.1f} s)")
         for size in bare_sizes:
             yield bench.bare(size).row()
+        if arguments.log_builds:
+            ratios.append(bench.logs(arguments.log_builds, arguments.log_lines))
         yield f"\nBuildbot {buildbot}: {'; '.join(ratios)}.\n"
 
 

@@ -47,6 +47,33 @@ FOOTER = """    };
 """
 
 
+#: Builders print as fast as a shell can.
+CHATTY = """{
+  outputs = { self }: {
+    checks.@SYSTEM@ = builtins.listToAttrs (builtins.genList (number: rec {
+      name = "talk${toString number}";
+      value = derivation {
+        inherit name;
+        system = "@SYSTEM@";
+        builder = "/bin/sh";
+        args = [ "-c" ''
+          i=0
+          while [ $i -lt @LINES@ ]; do echo line $i of @SALT@; i=$((i + 1)); done
+          echo > $out
+        '' ];
+      };
+    }) @BUILDS@);
+  };
+}
+"""
+
+
+def chatty(builds: int, lines: int, system: str, salt: str) -> str:
+    """Text of a flake whose builders print so many lines each."""
+    text = CHATTY.replace("@BUILDS@", str(builds)).replace("@LINES@", str(lines))
+    return text.replace("@SYSTEM@", system).replace("@SALT@", salt)
+
+
 def needs(shape: Shape, number: int) -> list[int]:
     """The checks that check `number` needs."""
     if number == 0 or shape in ("independent", "deep"):

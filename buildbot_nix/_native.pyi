@@ -184,13 +184,16 @@ class Plan:
 
         Blocks: writes files. Raises ``MachineError``.
         """
-    def existing(self, branches: dict[str, list[str]]) -> str:
-        """What ``forget_command`` reads: what there is of projects, and of branches as far as
-        ``branches`` has them, by project."""
+    def existing(self, known: dict[str, set[str]], gone: dict[str, set[str]]) -> str:
+        """What ``forget_command`` reads: what there is of projects and branches.
+
+        By name of the project, ``known`` has all branches where somebody has looked; ``gone`` some
+        that are not there any more, where nobody has.
+        """
     def forget_command(self, master: str, build: int) -> list[str]:
         """What a worker runs to let go what was kept for what is gone; ``build`` is any build."""
-    def forget_outputs(self, branches: dict[str, list[str]]) -> int:
-        """Removes output files of what is gone; returns of how many branches.
+    def forget_outputs(self, known: dict[str, set[str]], gone: dict[str, set[str]]) -> int:
+        """Removes output files of what is gone; returns of how many branches. See ``existing``.
 
         Blocks: removes files. Raises ``MachineError``.
         """

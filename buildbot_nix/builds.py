@@ -327,6 +327,10 @@ class AttributeBuild:
             verdict = await self._run()
             if verdict.result == BuildResult.Succeeded:
                 verdict = await self._after(verdict)
+        except Exception:
+            log.err(None, f"while building {self._job.attr}")
+            if verdict.result == BuildResult.Succeeded:
+                verdict = replace(verdict, warning="what comes after a build was not done")
         finally:
             if self._record is not None:
                 end_record(self._record, verdict)
@@ -379,6 +383,7 @@ class AttributeBuild:
         rows = plan.post_build_steps(project, known)
         if rows:
             await builds.settled()
+            await RecordedStep.end_first(builds._master, record, *ending(verdict))
             properties = AttributeProperties(
                 builds._build, {**record.properties, **recorded(verdict)}
             )

@@ -14,7 +14,10 @@ class Heads:
     """Those of a master's projects. Not kept: pollers look again when the master starts."""
 
     def __init__(self) -> None:
-        self._branches: dict[str, frozenset[str]] = {}
+        #: All branches, of those that are built, where somebody has looked; by project.
+        self.known: dict[str, set[str]] = {}
+        #: Some that are gone, where nobody has.
+        self.gone: dict[str, set[str]] = {}
 
     @classmethod
     def find(cls, master: BuildMaster) -> Heads:
@@ -27,9 +30,14 @@ class Heads:
         return heads
 
     def are(self, project: str, branches: Iterable[str]) -> None:
-        """All branches of ``project``, of those that are built."""
-        self._branches[project] = frozenset(branches)
+        """All branches of ``project`` that are built."""
+        self.known[project] = set(branches)
 
-    def known(self) -> dict[str, list[str]]:
-        """Branches by project."""
-        return {project: sorted(branches) for project, branches in self._branches.items()}
+    def is_there(self, project: str, branch: str) -> None:
+        """Somebody has just pushed to ``branch``."""
+        self.gone.get(project, set()).discard(branch)
+
+    def is_gone(self, project: str, branch: str) -> None:
+        """Somebody has deleted ``branch``."""
+        self.gone.setdefault(project, set()).add(branch)
+        self.known.get(project, set()).discard(branch)

@@ -76,8 +76,10 @@ class HeadPoller(GitPoller):
                 self.lastRev = await self.getState("lastRev", {})
             self._first_poll = not self.lastRev
             await super().poll()
-            branches = [self._removeHeads(branch) for branch in self.lastRev or {}]
-            Heads.find(self.master).are(self.project, branches)
+            branches = {self._removeHeads(branch) for branch in self.lastRev or {}}
+            # A poll that could not fetch says nothing.
+            if self.default_branch in branches:
+                Heads.find(self.master).are(self.project, branches)
         except (GitError, OSError, BuildbotNixError) as error:
             # Expected as long as the network, the server or a secret is away; the next poll
             # tries again.

@@ -263,11 +263,11 @@ class WaitForUploads(BuildStep):
         end = deferLater(self.master.reactor, PATIENCE_SECONDS, lambda: None)
         self._waiting = defer.DeferredList([waiter, end], fireOnOneCallback=True)
         problems, index = await self._waiting
+        end.addErrback(lambda _: None)
+        end.cancel()
         if index == 1:
             self._text = "goes on in the background"
             return SUCCESS
-        end.cancel()
-        end.addErrback(lambda _: None)
         self._text = "; ".join(problems) + "; is tried again" if problems else "uploaded"
         return WARNINGS if problems else SUCCESS
 

@@ -26,12 +26,10 @@ def appended(master: BuildMaster, record: Record, ids: Ids) -> None:
 
 def finished(master: BuildMaster, record: Record, ids: Ids) -> None:
     """The build has ended."""
-    for kind, message in (
-        ("log", log_message(record, ids)),
-        ("step", step_message(record, ids)),
-        ("build", build_message(record, ids)),
-    ):
-        produce(master, kind, message, "finished")
+    produce(master, "log", log_message(record, ids), "finished")
+    if not record.step_ended:
+        produce(master, "step", step_message(record, ids), "finished")
+    produce(master, "build", build_message(record, ids), "finished")
 
 
 def produce(master: BuildMaster, kind: str, message: dict[str, Any], event: str) -> None:

@@ -86,6 +86,8 @@ class Record:
     ids: Ids | None = None
     written: defer.Deferred[Ids] = field(default_factory=defer.Deferred)
     end: End | None = None
+    #: Whether its step has ended before the build does, and is written as that.
+    step_ended: bool = False
     #: Lines of the log that are in the database.
     lines: int = 0
     #: Pieces of the log that are in the database.

@@ -48,6 +48,8 @@ class Change:
     end: End | None
     #: Pieces in which the text was written.
     chunks: int = field(default=0)
+    #: Whether the end of its step is known already.
+    step_ended: bool = field(default=False)
 
 
 def write(connection: Connection, tables: Any, changes: Sequence[Change]) -> None:
@@ -180,7 +182,9 @@ def finish(connection: Connection, tables: Any, changes: Sequence[Change]) -> No
     ends = [(change, change.ids, change.end) for change in changes if change.ids and change.end]
     columns = ("complete_at", "results", "state_string")
 
-    def update(table: Any, id_name: str, columns: Iterable[str]) -> None:
+    def update(
+        table: Any, id_name: str, columns: Iterable[str], ends: Sequence[tuple[Change, Ids, End]]
+    ) -> None:
         values: dict[str, Any] = {column: sa.bindparam(f"new_{column}") for column in columns}
         query = table.update().where(table.c.id == sa.bindparam("row")).values(**values)
         rows = []
@@ -190,9 +194,9 @@ def finish(connection: Connection, tables: Any, changes: Sequence[Change]) -> No
             rows.append(row)
         many(connection, query, rows)
 
-    update(tables.builds, "build", columns)
-    update(tables.steps, "step", columns)
-    update(tables.buildrequests, "request", ("results", "complete_at"))
+    update(tables.builds, "build", columns, ends)
+    update(tables.steps, "step", columns, [row for row in ends if not row[0].step_ended])
+    update(tables.buildrequests, "request", ("results", "complete_at"), ends)
     many(
         connection,
         tables.logs.update().where(tables.logs.c.id == sa.bindparam("row")).values(complete=1),

@@ -190,4 +190,5 @@ def change(record: Record, text: list[str], end: End | None) -> rows.Change:
         lines=record.lines,
         text=text,
         end=end,
+        step_ended=record.step_ended,
     )

@@ -32,6 +32,15 @@ class RecordedStep:
         logid = await updates.addLog(stepid, "stdio", "s")
         return cls(master, stepid, logid)
 
+    @staticmethod
+    async def end_first(master: BuildMaster, record: Record, results: int, text: str) -> None:
+        """The first step of ``record``, which is in the database, ends: others follow."""
+        assert record.ids is not None
+        updates: Any = master.data.updates
+        record.step_ended = True
+        await updates.setStepStateString(record.ids.step, text)
+        await updates.finishStep(record.ids.step, results, False)
+
     async def finish(self, results: int, text: str) -> None:
         """The step ends."""
         updates = self._updates

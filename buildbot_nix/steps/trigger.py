@@ -275,8 +275,9 @@ class BuildFlake(BuildStep):
         gone, if that may have changed since the last time."""
         assert self.build is not None and self.build.buildid is not None
         assert self.master is not None and self.master.name is not None
-        branches = Heads.find(self.master).known()
-        existing = self._plan.existing(branches)
+        heads = Heads.find(self.master)
+        heads.is_there(self._project.name, self.getProperty("branch") or "")
+        existing = self._plan.existing(heads.known, heads.gone)
         machine = Machines.find(self.master, self.getProperty("nix_machine"))
         if machine.existing == existing or self.build.results == RETRY:
             return
@@ -284,7 +285,7 @@ class BuildFlake(BuildStep):
         command = self._plan.forget_command(self.master.name, self.build.buildid)
         await run_quietly(self, command, max_time=RELEASE_SECONDS, stdin=existing)
         try:
-            await in_thread(self._plan.forget_outputs, branches)
+            await in_thread(self._plan.forget_outputs, heads.known, heads.gone)
         except BuildbotNixError as error:
             log.msg(f"cannot remove output files of what is gone: {error}")
 

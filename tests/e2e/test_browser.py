@@ -156,7 +156,7 @@ def test_an_attribute_without_a_build(page: Page, instance: Instance, evaluation
 def test_one_attribute_after_the_other(page: Page, instance: Instance, evaluation: Build) -> None:
     child = instance.children(evaluation)["colours"]
     page.open(f"#/builders/{child.builder_id}")
-    page.wait_for(f"git+file:{PROJECT}#checks.{SYSTEM}.colours", "build successful")
+    page.wait_for(f"git+file:{PROJECT}#checks.{SYSTEM}.colours", "1 built in")
     page.keep("history")
     page.open(child.path)
     page.wait_for("Build flake attr")

@@ -8,8 +8,9 @@ use crate::{Exit, output};
 
 /// Let go the results of branches and projects that are gone (what a worker runs now and then)
 ///
-/// Reads JSON from stdin that says what there is: `projects`, and in it a list of branches by the name of each
-/// project, null if they are not known. Only what was kept for the same master goes.
+/// Reads JSON from stdin that says what there is: `projects`, and in it by the name of each project either
+/// `only`, a list of its branches, or `allBut`, a list of some that are gone. Only what was kept for the same
+/// master goes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// Any run of the master: what that is called, `-`, and a number

@@ -95,11 +95,15 @@ impl Kept {
 
     /// Ends the run, as the master has it done.
     fn keep(&self, run: &str) -> String {
+        self.keep_with(run, &[])
+    }
+
+    fn keep_with(&self, run: &str, more: &[&str]) -> String {
         let folder = self.project();
         let arguments = ["keep", "--folder", folder.to_str().unwrap()];
         let output = self
             .store
-            .agent(&[&arguments[..], &["--gc-roots-user", USER, run]].concat());
+            .agent(&[&arguments[..], more, &["--gc-roots-user", USER, run]].concat());
         assert!(output.status.success(), "{output:?}");
         assert_eq!(output.stdout, b"");
         self.store.release(run);
@@ -204,4 +208,28 @@ fn a_folder_where_links_are_no_roots_is_refused() {
         said.contains("`/tmp/x`: links there are no gc roots"),
         "{said}"
     );
+}
+
+#[test]
+fn what_was_not_kept_before_waits_for_its_upload() {
+    let kept = Kept::new();
+    let jobs = flake(&[("a", &script("1")), ("never", "exit 1")]);
+    let first = kept.evaluate("m-1", &jobs);
+    kept.build(&first, "a");
+    kept.keep_with("m-1", &["--upload-to", "ours"]);
+    let users = kept.store.path("nix/var/nix/gcroots/per-user/ci");
+    let queue = users.join(".buildbot-nix-uploads/ours");
+    let waiting = names(&queue);
+    assert_eq!(waiting.len(), 2, "{waiting:?}");
+    for name in &waiting {
+        assert!(
+            std::fs::read_link(queue.join(name))
+                .unwrap()
+                .ends_with(name)
+        );
+        std::fs::remove_file(queue.join(name)).unwrap();
+    }
+    kept.evaluate("m-2", &jobs);
+    kept.keep_with("m-2", &["--upload-to", "ours"]);
+    assert_eq!(names(&queue), Vec::<String>::new());
 }

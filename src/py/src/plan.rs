@@ -1,6 +1,6 @@
 //! Stage plan: the master plan as records.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use buildbot_nix_core::agent;
@@ -46,6 +46,9 @@ impl Evaluation {
         })
     }
 }
+
+/// Branches by name of the project.
+type Branches = BTreeMap<String, BTreeSet<String>>;
 
 /// A plan, and what is needed to read the secrets that it names.
 #[pyclass(module = "buildbot_nix._native", frozen)]
@@ -480,24 +483,18 @@ impl Plan {
         agent::forget_command(self.plan(), master, build)
     }
 
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "PyO3 makes a map of its own from a dict"
-    )]
-    fn existing(&self, branches: BTreeMap<String, Vec<String>>) -> String {
-        self.plan().existing_text(&branches)
+    fn existing(&self, known: Branches, gone: Branches) -> String {
+        self.plan().existing_text(&plan::Heads { known, gone })
     }
 
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "PyO3 makes a map of its own from a dict"
-    )]
     fn forget_outputs(
         &self,
         python: Python<'_>,
-        branches: BTreeMap<String, Vec<String>>,
+        known: Branches,
+        gone: Branches,
     ) -> PyResult<usize> {
-        boundary::call(python, || self.plan().forget_outputs(&branches))
+        let heads = plan::Heads { known, gone };
+        boundary::call(python, || self.plan().forget_outputs(&heads))
     }
 
     fn build_properties(

@@ -260,3 +260,84 @@ fn what_an_evaluation_keeps_is_released_by_the_same_name() {
     assert_ne!(of(&plan(""), "ci:/srv/other"), usual);
     assert_ne!(of(&other, "ci:/srv/master"), usual);
 }
+
+const CACHES: &str = "
+gcroots: false
+cachix: {name: ours, auth_token_file: token}
+caches:
+  private: {type: store, url: 'file:///srv/cache', projects: [o/private]}
+  reviewed: {type: attic, server_url: 'https://a/', cache: x, token_file: t, pull_requests: true, closure: false}
+branches: {all: {matchGlob: 'release-*'}}";
+
+fn properties(text: &str) -> BTreeMap<String, String> {
+    let pairs = text.split(' ').filter_map(|pair| pair.split_once('='));
+    pairs
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+#[rstest::rstest]
+#[case("branch=main tested_on_branch=yes", "cachix,reviewed")]
+#[case("tested_on_branch=yes", "cachix,reviewed")]
+#[case("branch=release-1 tested_on_branch=yes", "cachix,reviewed")]
+#[case(
+    "branch=gh-readonly-queue/main/pr-1 tested_on_branch=yes",
+    "cachix,reviewed"
+)]
+// Pull requests, also one from a branch of the same name.
+#[case("branch=main tested_on_branch=yes head_sha=a base_sha=b", "reviewed")]
+#[case(
+    "branch=refs/pull/1/merge github.head.sha=a github.base.sha=b",
+    "reviewed"
+)]
+// What somebody started by hand.
+#[case("branch=main tested_on_branch=no", "")]
+#[case("branch=topic tested_on_branch=yes", "")]
+#[case("branch=refs/pull/1/head tested_on_branch=yes", "")]
+fn only_what_is_trusted_is_uploaded(#[case] of: &str, #[case] expected: &str) {
+    let plan = plan(CACHES);
+    let of = properties(of);
+    let drv = DRV.parse().unwrap();
+    let command = build_command(&plan, &plan.projects[0], &drv, "a", &of);
+    let caches: Vec<&str> = command
+        .windows(2)
+        .filter(|pair| pair[0] == "--upload-to")
+        .map(|pair| pair[1].as_str())
+        .collect();
+    assert_eq!(caches.join(","), expected);
+}
+
+#[rstest::rstest]
+#[case("branch=main tested_on_branch=yes", false, 1)]
+#[case("branch=main tested_on_branch=no", true, 0)]
+#[case("branch=main head_sha=a base_sha=b", false, 0)]
+#[case("branch=main head_sha=a base_sha=b", true, 1)]
+fn commands_after_builds_are_for_the_trusted(
+    #[case] of: &str,
+    #[case] allowed: bool,
+    #[case] expected: usize,
+) {
+    let plan = plan(&format!(
+        "post_build_steps: [{{name: x, command: x}}]\npost_build_steps_on_pull_requests: {allowed}"
+    ));
+    let steps = plan.post_build_steps(&plan.projects[0], &properties(of));
+    assert_eq!(steps.len(), expected);
+}
+
+#[test]
+fn results_have_commands_of_their_own() {
+    let plan = plan(CACHES);
+    let upload = |index: usize, secrets| {
+        let cache: &CachePlan = &plan.caches[index];
+        upload_command(&plan, cache, secrets, 2).join(" ")
+    };
+    assert_snapshot!(upload(0, Some("../s")), @"buildbot-nix upload --format json --gc-roots-user buildbot-worker --to=cachix=ours --credentials ../s --attempt 2 --timeout 3600 cachix");
+    assert_snapshot!(upload(2, None), @"buildbot-nix upload --format json --gc-roots-user buildbot-worker --to=attic=https://a/x --no-closure --attempt 2 --timeout 3600 reviewed");
+    let outputs = [("out", "/nix/store/x"), ("dev", "/nix/store/y")];
+    let outputs = outputs.map(|(name, path)| (name.to_owned(), path.to_owned()));
+    let after = ["sh", "-c", "x"].map(str::to_owned);
+    let command = post_build_command("a/b", &outputs.into(), &after).join(" ");
+    assert_snapshot!(command, @"buildbot-nix post-build --link result-a%2Fb-dev=/nix/store/y --link result-a%2Fb=/nix/store/x -- sh -c x");
+    let forget = forget_command(&plan, "ci:/srv/master", 12).join(" ");
+    assert_snapshot!(forget, @"buildbot-nix forget --gc-roots-user buildbot-worker 8b7a3426466c2ca4-12");
+}

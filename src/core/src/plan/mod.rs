@@ -21,7 +21,7 @@ pub use load::{LoadedPlan, SecretFiles};
 pub use names::{ProjectId, ProjectName, ProjectNameError, virtual_builder_name};
 pub use policy::{BranchDecision, BranchPolicy};
 pub use project::{Polling, Project, polled_projects};
-pub use publish::{CachePlan, UploaderPlan};
+pub use publish::{CachePlan, Heads, UploaderPlan};
 pub use render::{render, render_json};
 pub use trust::PullRequest;
 pub(crate) use trust::{ON_BRANCH, YES, given};

@@ -1,16 +1,16 @@
 //! Plan: what leaves the machines that build, and of which builds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use serde::Serialize;
 
 use super::trust::is_of_its_branch;
-use super::{MasterPlan, ProjectPlan, PullRequest, SecretPart, SecretPlan, given};
+use super::{BranchDecision, MasterPlan, ProjectPlan, PullRequest, SecretPart, SecretPlan, given};
 use crate::cache::Target;
 use crate::config::{CacheSettings, PostBuild, PostBuildStep};
 use crate::error::Error;
-use crate::results::{Existing, OutputFiles, forget_outputs, project_outputs};
+use crate::results::{Branches, Existing, OutputFiles, forget_outputs, project_outputs};
 use crate::secret::SecretFile;
 
 /// Somewhere that results are uploaded to.
@@ -163,44 +163,58 @@ impl MasterPlan {
         (is_of_its_branch(properties) && wanted).then_some(files)
     }
 
-    /// What [`crate::agent::forget_command`] reads. `branches` has all that there are, of the projects
-    /// of which they are known.
-    pub fn existing_text(&self, branches: &BTreeMap<String, Vec<String>>) -> String {
-        serde_json::to_string(&self.existing(branches)).unwrap_or_default()
+    /// What [`crate::agent::forget_command`] reads.
+    pub fn existing_text(&self, heads: &Heads) -> String {
+        serde_json::to_string(&self.existing(heads)).unwrap_or_default()
     }
 
     /// What there is of projects and of branches whose results are kept.
-    fn existing(&self, branches: &BTreeMap<String, Vec<String>>) -> Existing {
+    fn existing(&self, heads: &Heads) -> Existing {
         let projects = self.projects.iter().map(|project| {
-            let policy = self.branch_policy(project);
-            let kept = branches.get(project.name.as_str()).map(|branches| {
-                let kept = branches
-                    .iter()
-                    .filter(|branch| policy.decide(branch).register_gc_roots);
-                kept.cloned().collect()
-            });
-            (project.name.to_string(), kept)
+            let branches = self.branches(project, heads, |decision| decision.register_gc_roots);
+            (project.name.to_string(), branches)
         });
         Existing {
             projects: projects.collect(),
         }
     }
 
-    /// Removes output files of branches and projects that are gone, as [`MasterPlan::existing_text`]
-    /// has them.
-    pub fn forget_outputs(&self, branches: &BTreeMap<String, Vec<String>>) -> Result<usize, Error> {
+    /// The branches of `project` that `matter`.
+    fn branches(
+        &self,
+        project: &ProjectPlan,
+        heads: &Heads,
+        matter: fn(BranchDecision) -> bool,
+    ) -> Branches {
+        let name = project.name.as_str();
+        let policy = self.branch_policy(project);
+        match heads.known.get(name) {
+            Some(known) => {
+                let known = known.iter().filter(|branch| matter(policy.decide(branch)));
+                Branches::Only(known.cloned().collect())
+            }
+            None => Branches::AllBut(heads.gone.get(name).cloned().unwrap_or_default()),
+        }
+    }
+
+    /// Removes output files of branches and projects that are gone.
+    pub fn forget_outputs(&self, heads: &Heads) -> Result<usize, Error> {
         let Some(root) = self.outputs_path.as_deref() else {
             return Ok(0);
         };
         let projects = self.projects.iter().filter_map(|project| {
-            let policy = self.branch_policy(project);
-            let known = branches.get(project.name.as_str()).map(|branches| {
-                let mut written = branches.clone();
-                written.retain(|branch| policy.decide(branch).update_outputs);
-                written
-            });
-            Some((self.output_folder(project)?, known))
+            let branches = self.branches(project, heads, |decision| decision.update_outputs);
+            Some((self.output_folder(project)?, branches))
         });
         forget_outputs(root, &projects.collect())
     }
+}
+
+/// What is known of branches, by name of the project.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Heads {
+    /// All that there are, where somebody has looked.
+    pub known: BTreeMap<String, BTreeSet<String>>,
+    /// Some that are gone, where nobody has.
+    pub gone: BTreeMap<String, BTreeSet<String>>,
 }

@@ -17,8 +17,28 @@ const DEPTH_MAX: usize = 6;
 /// What there is, as a master knows it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Existing {
-    /// Projects by name, with the branches whose results are kept, besides the default branch. None if they are not known.
-    pub projects: BTreeMap<String, Option<BTreeSet<String>>>,
+    /// Branches that may be there, besides the default branch, by name of the project.
+    pub projects: BTreeMap<String, Branches>,
+}
+
+/// Branches of one project.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Branches {
+    /// These and no others.
+    Only(BTreeSet<String>),
+    /// Nobody knows which, but that it is none of these.
+    AllBut(BTreeSet<String>),
+}
+
+impl Branches {
+    /// Whether there may be one that is `wanted`.
+    pub(super) fn may_have(&self, wanted: impl Fn(&str) -> bool) -> bool {
+        match self {
+            Self::Only(branches) => branches.iter().any(|branch| wanted(branch)),
+            Self::AllBut(gone) => !gone.iter().any(|branch| wanted(branch)),
+        }
+    }
 }
 
 /// Removes, below `root`, the links of branches and projects that are gone; returns how many
@@ -109,12 +129,8 @@ impl Forgetting<'_> {
 }
 
 /// Whether a branch of `project` with that folder may be there.
-fn lives(project: Option<&Option<BTreeSet<String>>>, folder: &str) -> bool {
-    match project {
-        None => false,
-        Some(None) => true,
-        Some(Some(branches)) => branches.iter().any(|branch| component(branch) == folder),
-    }
+fn lives(project: Option<&Branches>, folder: &str) -> bool {
+    project.is_some_and(|branches| branches.may_have(|branch| component(branch) == folder))
 }
 
 fn folders(folder: &Path) -> Result<Vec<(String, PathBuf)>, Error> {
@@ -164,6 +180,7 @@ mod tests {
             "team/old/^release-1",
             "tools",
             "tools/^whatever",
+            "tools/^deleted",
             "alone",
         ] {
             keep(root, folder, OURS);
@@ -177,12 +194,15 @@ mod tests {
         let known = ["release-1", "feature/a"].map(str::to_owned);
         let existing = Existing {
             projects: BTreeMap::from([
-                ("team/site".to_owned(), Some(BTreeSet::from(known))),
-                ("tools".to_owned(), None),
+                ("team/site".to_owned(), Branches::Only(known.into())),
+                (
+                    "tools".to_owned(),
+                    Branches::AllBut(["deleted".to_owned()].into()),
+                ),
             ]),
         };
         let run = OURS.parse().unwrap();
-        assert_eq!(forget(root, &run, &existing).unwrap(), 4);
+        assert_eq!(forget(root, &run, &existing).unwrap(), 5);
         let left = |folder: &str| root.join(folder).join("x86_64-linux.a").is_symlink();
         for folder in [
             "team/site",
@@ -197,7 +217,7 @@ mod tests {
             assert!(left(folder), "{folder}");
         }
         assert!(root.join("legacy/a").is_symlink());
-        for folder in ["team/site/^gone", "team/old", "alone"] {
+        for folder in ["team/site/^gone", "tools/^deleted", "team/old", "alone"] {
             assert!(!root.join(folder).exists(), "{folder}");
         }
         assert_eq!(forget(root, &run, &existing).unwrap(), 0);

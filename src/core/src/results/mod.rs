@@ -29,7 +29,7 @@ mod outputs_tests;
 mod place;
 
 pub use component::component;
-pub use forget::{Existing, forget};
+pub use forget::{Branches, Existing, forget};
 pub use keep::{Kept, keep};
 pub use listing::Listing;
 pub use outputs::{OutputFiles, Paths, Results, forget_outputs, project_outputs};

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::forget::Branches;
 use super::place::MARK;
 use crate::error::Error;
 use crate::nix::StorePath;
@@ -219,27 +220,20 @@ fn replace(path: &Path, text: &str) -> Result<(), Error> {
 
 /// Removes the folders of branches that are gone, and of projects that are, below `root`.
 ///
-/// `projects` are the folders of all that there are, and their branches if these are known. Only folders
-/// that have been written here are touched.
-pub fn forget_outputs(
-    root: &Path,
-    projects: &BTreeMap<PathBuf, Option<Vec<String>>>,
-) -> Result<usize, Error> {
+/// `projects` are the folders of all that there are, and the branches that may be. Only folders that
+/// have been written here are touched.
+pub fn forget_outputs(root: &Path, projects: &BTreeMap<PathBuf, Branches>) -> Result<usize, Error> {
     let mut removed = 0;
     for owner in folders(root)? {
         for project in folders(&owner)? {
-            let known = projects.get(&project);
-            let branches = match known {
-                Some(None) => continue,
-                Some(Some(branches)) => branches.as_slice(),
-                None => &[],
+            let branches = projects.get(&project);
+            let lives = |folder: &Path| {
+                let is_its =
+                    |branch: &str| quote(branch).is_some_and(|name| folder.ends_with(name));
+                branches.is_some_and(|branches| branches.may_have(is_its))
             };
-            let live: HashSet<PathBuf> = branches
-                .iter()
-                .filter_map(|branch| Some(project.join(quote(branch)?)))
-                .collect();
             for branch in folders(&project)? {
-                if !live.contains(&branch) && branch.join(LAST).exists() {
+                if !lives(&branch) && branch.join(LAST).exists() {
                     fs::remove_dir_all(&branch)
                         .map_err(|error| Error::io("remove", &branch, error))?;
                     removed += 1;

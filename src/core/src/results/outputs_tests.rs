@@ -4,6 +4,7 @@ use std::path::Path;
 
 use rstest::rstest;
 
+use super::forget::Branches;
 use super::outputs::{OutputFiles, Paths, Results, forget_outputs, project_outputs, quote};
 use crate::run::Run;
 
@@ -165,10 +166,11 @@ fn branches_and_projects_that_are_gone_go() {
     // Whatever this is, it is not ours.
     fs::create_dir_all(root.join("team/site/notes")).unwrap();
     let site = project_outputs(root, "", Some(("team", "site"))).unwrap();
-    let known = ["main", "release/1"].map(str::to_owned).to_vec();
-    let unknown = BTreeMap::from([(site.clone(), None), (gone.clone(), None)]);
+    let known = Branches::Only(["main", "release/1"].map(str::to_owned).into());
+    let unknown = || Branches::AllBut(["other".to_owned()].into());
+    let unknown = BTreeMap::from([(site.clone(), unknown()), (gone.clone(), unknown())]);
     assert_eq!(forget_outputs(root, &unknown).unwrap(), 0);
-    let known = BTreeMap::from([(site.clone(), Some(known))]);
+    let known = BTreeMap::from([(site.clone(), known)]);
     assert_eq!(forget_outputs(root, &known).unwrap(), 2);
     assert_eq!(names(&site), ["main", "notes", "release%2F1"]);
     assert!(!root.join("unknown").exists());
