@@ -14,6 +14,10 @@ __all__ = ["master_config", "preflight"]
 def __getattr__(name: str) -> Any:
     # Loaded when asked for: the command line needs neither Buildbot nor Twisted, and a worker
     # machine may have only the former.
+    if name in __all__:
+        from buildbot_nix.versions import require_buildbot
+
+        require_buildbot()
     if name == "master_config":
         from buildbot_nix.configurator import master_config
 

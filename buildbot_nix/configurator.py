@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from buildbot.changes.filter import ChangeFilter
 from buildbot.config.builder import BuilderConfig
@@ -14,7 +14,6 @@ from buildbot.config.errors import ConfigErrors
 from buildbot.process.factory import BuildFactory
 from buildbot.process.project import Project as BuildbotProject
 from buildbot.process.properties import Secret
-from buildbot.schedulers.base import ReconfigurableBaseScheduler
 from buildbot.schedulers.basic import SingleBranchScheduler
 from buildbot.schedulers.canceller import OldBuildCanceller
 from buildbot.schedulers.forcesched import (
@@ -61,6 +60,10 @@ from buildbot_nix.steps.checkout import Checkout
 from buildbot_nix.steps.eval import EvaluateFlake
 from buildbot_nix.steps.trigger import BuildFlake
 from buildbot_nix.uploads import Upload, Uploads, WaitForUploads
+
+if TYPE_CHECKING:
+    # Buildbot 4.2 has another one.
+    from buildbot.schedulers.base import ReconfigurableBaseScheduler
 
 
 def master_config(settings: str | os.PathLike[str]) -> dict[str, Any]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sqlite3
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import sqlalchemy
-from buildbot.config.master import DBConfig
+from buildbot.config import master as buildbot_config
 from buildbot.master import BuildMaster
 from buildbot.util.twisted import async_to_deferred
 from sqlalchemy import event, pool
@@ -30,7 +29,7 @@ def database_config(url: str) -> dict[str, Any]:
     config: dict[str, Any] = {"db_url": url}
     backend = sqlalchemy.make_url(url).get_backend_name()
     # Buildbot before 4.3 has no such option; everything works without it, only slower.
-    if backend == "sqlite" and "engine_kwargs" in (f.name for f in dataclasses.fields(DBConfig)):
+    if backend == "sqlite" and hasattr(buildbot_config, "DBConfig"):
         # Buildbot opens a connection for each operation. Closing the last one makes SQLite fold
         # its journal into the file, so that every operation waits for the disk several times.
         config["engine_kwargs"] = {"poolclass": pool.QueuePool}

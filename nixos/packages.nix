@@ -47,7 +47,7 @@ in
       defaultText = lib.literalExpression "pkgs.buildbotPackages.buildbot, with this project's patches";
       example = lib.literalExpression "pkgs.buildbotPackages.buildbot";
       description = ''
-        Buildbot, at least version 4.3. With the patches it is faster; everything works without.
+        Buildbot, at least version 4.2. With the patches it is faster; everything works without.
       '';
     };
     buildbot-worker = package "buildbot-worker" {
@@ -81,10 +81,10 @@ in
 
   config.assertions = lib.mkIf (config.services.buildbot-nix.master.enable or false) [
     {
-      assertion = lib.versionAtLeast cfg.buildbot.version "4.3.0";
+      assertion = lib.versionAtLeast cfg.buildbot.version "4.2.0";
       message = ''
         buildbot-nix: `services.buildbot-nix.packages.buildbot` is Buildbot ${cfg.buildbot.version},
-        and the module needs 4.3.0 or later. Use a newer nixpkgs (nixos-unstable has it), or set the
+        and the module needs 4.2.0 or later. Use a newer nixpkgs (nixos-unstable has it), or set the
         option to a newer package.
       '';
     }

@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import urllib.error
 from collections.abc import Mapping
+from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar
@@ -262,9 +263,27 @@ class Instance:
     def children(self, build: Build | int) -> dict[str, Build]:
         """The builds that an evaluation did or recorded, by attribute without its system."""
         parent = build if isinstance(build, int) else build.id
-        rows = self.rest.get(f"builds/{parent}/triggered_builds")
-        builds = [self.build(row["buildid"]) for row in rows]
+        builds = [self.build(number) for number in self._triggered(parent)]
         return {child.properties["attr"].removeprefix(f"{SYSTEM}."): child for child in builds}
+
+    def _triggered(self, parent: int) -> list[int]:
+        """Ids of the builds that a build led to."""
+        try:
+            rows = self.rest.get(f"builds/{parent}/triggered_builds")
+        except urllib.error.HTTPError as error:
+            if error.code != HTTPStatus.NOT_FOUND:
+                raise
+            # Buildbot before 4.3 has no such list.
+            sets = [row["bsid"] for row in self.rest.get("buildsets", parent_buildid=parent)]
+            requests = [
+                request["buildrequestid"]
+                for number in sets
+                for request in self.rest.get("buildrequests", buildsetid=number)
+            ]
+            rows = [
+                row for number in requests for row in self.rest.get("builds", buildrequestid=number)
+            ]
+        return [row["buildid"] for row in rows]
 
     def child_results(self, build: Build | int) -> dict[str, str | None]:
         """Results of :meth:`children`."""

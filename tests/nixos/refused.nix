@@ -36,7 +36,7 @@ in
     master = master { dbUrl = "postgresql://ci:hunter2@db.example.org/ci"; };
   };
   no-systems = case "Name at least one system" { master = master { buildSystems = [ ]; }; };
-  old-buildbot = case "4.3.0 or later" {
+  old-buildbot = case "4.2.0 or later" {
     master = master { };
     packages.buildbot =
       derivation {
@@ -45,7 +45,7 @@ in
         builder = "/bin/sh";
       }
       // {
-        version = "4.2.1";
+        version = "4.1.0";
       };
   };
   oidc-without-client = case "needs `discoveryUrl`, `clientId` and `clientSecretFile`" {
