@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from buildbot_nix._native import run_command_line
@@ -9,6 +10,8 @@ from buildbot_nix._native import run_command_line
 
 def main() -> int:
     """Runs the command line of this process; returns its exit status."""
+    # Whose packages `apply-patches` means.
+    os.environ.setdefault("BUILDBOT_NIX_PYTHON", sys.executable)
     return run_command_line(["buildbot-nix", *sys.argv[1:]])
 
 

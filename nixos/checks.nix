@@ -33,6 +33,7 @@ let
     ../buildbot_nix
     ../clippy.toml
     ../docs/configuration.md
+    ../patches
     ../python
     ../src
     ../tests/fixtures

@@ -22,6 +22,7 @@ let
   crates = fileset.unions [
     ../Cargo.lock
     ../Cargo.toml
+    ../patches
     ../python
     ../src
   ];

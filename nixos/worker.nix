@@ -92,6 +92,16 @@ in
         What still runs then is done again.
       '';
     };
+    extraPackages = mkOption {
+      type = types.listOf types.package;
+      default = [
+        pkgs.attic-client
+        pkgs.cachix
+      ];
+      defaultText = literalExpression "[ pkgs.attic-client pkgs.cachix ]";
+      example = literalExpression "[ pkgs.rclone ]";
+      description = "Programs that uploads and post-build steps run.";
+    };
     nixEvalJobs.package = lib.mkPackageOption pkgs "nix-eval-jobs" {
       extraDescription = "It should be made for the Nix of the machine.";
     };
@@ -142,7 +152,8 @@ in
         pkgs.coreutils
         pkgs.git
         pkgs.openssh
-      ];
+      ]
+      ++ cfg.extraPackages;
       environment = {
         PYTHONPATH = "${python}/${packages.python.sitePackages}";
         MASTER_URL =

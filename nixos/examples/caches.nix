@@ -9,6 +9,29 @@
       url = "https://git.example.org/team/site.git";
       defaultBranch = "main";
     };
+
+    cachix = {
+      enable = true;
+      name = "my-organisation";
+      auth.authToken.file = "/run/secrets/cachix-auth-token";
+    };
+    attic = {
+      enable = true;
+      serverUrl = "https://attic.example.org/";
+      cache = "main";
+      tokenFile = "/run/secrets/attic-token";
+    };
+    # Whatever `nix copy` can write to; docs/caches.md has all kinds.
+    settings.caches.bucket = {
+      type = "store";
+      url = "s3://my-cache?region=eu-west-1";
+      aws_credentials_file = "aws-credentials";
+      signing_key_file = "cache-signing-key";
+    };
+    credentials = {
+      aws-credentials = "/run/secrets/aws-credentials";
+      cache-signing-key = "/run/secrets/cache-signing-key";
+    };
   };
   services.buildbot-nix.worker = {
     enable = true;

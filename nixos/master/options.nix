@@ -220,6 +220,9 @@ in
           db_url = if cfg.dbUrlFile == null then cfg.dbUrl else null;
           db_url_file = if cfg.dbUrlFile == null then null else "database-url";
         }
+        // lib.optionalAttrs (cfg.webhookBaseUrl != config.services.buildbot-master.buildbotUrl) {
+          webhook_base_url = cfg.webhookBaseUrl;
+        }
         // lib.optionalAttrs cfg.cacheFailedBuilds { cache_failed_builds = true; }
         // lib.optionalAttrs (cfg.failedBuildReportLimit != 47) {
           failed_build_report_limit = cfg.failedBuildReportLimit;

@@ -17,6 +17,27 @@ in
       github.admins = [ "alice" ];
     };
   };
+  # As the predecessor's documentation has it.
+  old-cachix-and-steps = case {
+    services.buildbot-nix.master = base // {
+      cachix = {
+        enable = true;
+        name = "mine";
+        signingKeyFile = "/run/secrets/cachix-key";
+      };
+      postBuildSteps = [
+        {
+          name = "Upload";
+          environment.TOKEN = (import ../../nixos/lib.nix { inherit lib; }).interpolate "%(secret:token)s";
+          command = [
+            "upload"
+            ((import ../../nixos/lib.nix { inherit lib; }).interpolate "result-%(prop:attr)s")
+          ];
+        }
+      ];
+      credentials.token = "/run/secrets/token";
+    };
+  };
   secret-in-the-store = case {
     services.buildbot-nix.master = base // {
       workersFile = builtins.toFile "workers.json" "[]";

@@ -120,6 +120,14 @@ in
       };
     };
   };
+  cachix-without-key = case "needs `auth.authToken.file` or" {
+    master = master {
+      cachix = {
+        enable = true;
+        name = "mine";
+      };
+    };
+  };
   personal-token = case "works as a GitHub App only" {
     master = master { github.authType = "legacy"; };
   };

@@ -10,7 +10,7 @@ Exit status:
   4  stopped by a signal";
 
 /// How a command ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exit {
     /// Everything asked for was done, and is good.
     Success = 0,

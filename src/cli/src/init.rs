@@ -6,7 +6,7 @@ use std::thread;
 
 use buildbot_nix_core::error::Error;
 use buildbot_nix_core::nix::System;
-use buildbot_nix_core::scaffold::{MACHINE, ScaffoldFile, nix_system, scaffold};
+use buildbot_nix_core::scaffold::{MACHINE, Places, ScaffoldFile, nix_system, scaffold};
 use buildbot_nix_core::secret::Secret;
 
 use crate::{Exit, output};
@@ -26,6 +26,7 @@ Files:
   master.cfg       Buildbot's configuration, made from the settings; may be extended
   buildbot.tac     what `buildbot start` starts
   worker.tac       what starts the workers of a machine
+  *.service        what has systemd start both
   workers.json     which workers may connect, with a new random password; keep it secret
   worker-password  the same password, for the workers; keep it secret")]
 pub(crate) struct Arguments {
@@ -61,7 +62,7 @@ fn init(arguments: &Arguments) -> Result<String, Error> {
         None => host_system()?,
     };
     let workers = arguments.workers.unwrap_or_else(default_workers);
-    let files = scaffold(&system, workers, &password()?);
+    let files = scaffold(&system, workers, &password()?, &places(folder)?);
     refuse_existing(folder, &files)?;
     fs::create_dir_all(folder).map_err(|error| Error::io("make the folder", folder, error))?;
     for file in &files {
@@ -69,6 +70,30 @@ fn init(arguments: &Arguments) -> Result<String, Error> {
         write(&path, file).map_err(|error| Error::io("write", &path, error))?;
     }
     Ok(told(folder, &files, workers))
+}
+
+fn places(folder: &Path) -> Result<Places, Error> {
+    let absolute =
+        |path: &Path| std::path::absolute(path).map_err(|error| Error::io("find", path, error));
+    let path = std::env::var("PATH").unwrap_or_default();
+    let has_twistd = |folder: &PathBuf| folder.join("twistd").is_file();
+    // The console script's own environment, else the first on PATH.
+    let own =
+        crate::apply_patches::own_python().and_then(|python| Some(python.parent()?.to_owned()));
+    let programs = own
+        .into_iter()
+        .chain(std::env::split_paths(&path))
+        .find(has_twistd)
+        .unwrap_or_else(|| PathBuf::from("/usr/bin"));
+    let user = ["USER", "LOGNAME"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok());
+    Ok(Places {
+        folder: absolute(folder)?.display().to_string(),
+        programs: absolute(&programs)?.display().to_string(),
+        path,
+        user: user.unwrap_or_else(|| "root".to_owned()),
+    })
 }
 
 fn host_system() -> Result<System, Error> {
@@ -139,6 +164,10 @@ Next:
   3. Start the workers:
        cd {quoted} && WORKER_NAME={MACHINE} WORKER_COUNT={workers} \\
          twistd --pidfile=worker.pid --logfile=worker.log --python=worker.tac
+
+Or have systemd start both, instead of 2 and 3:
+       sudo cp {quoted}/*.service /etc/systemd/system/
+       sudo systemctl enable --now buildbot-nix-master buildbot-nix-worker
 ",
         names = names.join(", ")
     )

@@ -2,6 +2,7 @@
 //!
 //! One file per subcommand: its arguments, and a `run` that calls the core and prints.
 
+mod apply_patches;
 mod build;
 mod check;
 mod check_config;
@@ -37,6 +38,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Init(init::Arguments),
+    ApplyPatches(apply_patches::Arguments),
     CheckConfig(check_config::Arguments),
     Plan(plan::Arguments),
     Check(check::Arguments),
@@ -72,6 +74,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     };
     match arguments.command {
         Command::Init(arguments) => init::run(&arguments),
+        Command::ApplyPatches(arguments) => apply_patches::run(&arguments),
         Command::CheckConfig(arguments) => check_config::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),

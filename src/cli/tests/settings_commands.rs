@@ -46,7 +46,7 @@ fn init_tells_what_to_do_next() {
     let output = run(&["init", "--workers", "3", "a b"], folder.path());
     insta::assert_snapshot!(shown(&output), @r#"
     0
-    Wrote settings.yaml, master.cfg, buildbot.tac, worker.tac, workers.json, worker-password to a b.
+    Wrote settings.yaml, master.cfg, buildbot.tac, worker.tac, buildbot-nix-master.service, buildbot-nix-worker.service, workers.json, worker-password to a b.
 
     Next:
       1. Name your repositories in a b/settings.yaml, then check it:
@@ -57,6 +57,10 @@ fn init_tells_what_to_do_next() {
       3. Start the workers:
            cd 'a b' && WORKER_NAME=worker WORKER_COUNT=3 \
              twistd --pidfile=worker.pid --logfile=worker.log --python=worker.tac
+
+    Or have systemd start both, instead of 2 and 3:
+           sudo cp 'a b'/*.service /etc/systemd/system/
+           sudo systemctl enable --now buildbot-nix-master buildbot-nix-worker
     "#);
 }
 

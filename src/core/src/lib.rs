@@ -31,6 +31,7 @@ mod fuzz_corpus;
 pub mod graph;
 pub mod machine_line;
 pub mod nix;
+pub mod patches;
 pub mod placement;
 pub mod plan;
 pub mod post_build;

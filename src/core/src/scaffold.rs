@@ -1,5 +1,6 @@
-//! Stage: before settings. In: this machine's system, a number of workers, a fresh password. Out:
-//! the files of a folder in which a master and its workers run, from the templates in `python/`.
+//! Stage: before settings. In: this machine's system and places, a number of workers, a fresh
+//! password. Out: the files of a folder in which a master and its workers run, from the templates in
+//! `python/`.
 //!
 //! Pure: the caller writes the files and brings the randomness.
 
@@ -22,8 +23,43 @@ pub struct ScaffoldFile {
     pub private: bool,
 }
 
+/// Where things are on this machine, for the units of systemd.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Places {
+    /// The new folder, absolute.
+    pub folder: String,
+    /// The folder with `buildbot` and `twistd`, absolute.
+    pub programs: String,
+    /// `PATH` of whoever makes the folder.
+    pub path: String,
+    /// Who runs the services.
+    pub user: String,
+}
+
 /// The files of a new folder: settings for a try on this machine, and what starts it.
-pub fn scaffold(system: &System, workers: u32, password: &Secret<String>) -> Vec<ScaffoldFile> {
+pub fn scaffold(
+    system: &System,
+    workers: u32,
+    password: &Secret<String>,
+    places: &Places,
+) -> Vec<ScaffoldFile> {
+    let unit = |template: &str| {
+        [
+            ("@folder@", &places.folder),
+            ("@programs@", &places.programs),
+            ("@path@", &places.path),
+            ("@user@", &places.user),
+        ]
+        .iter()
+        // `%` begins what systemd replaces.
+        .fold(template.to_owned(), |text, (name, value)| {
+            text.replace(name, &value.replace('%', "%%"))
+        })
+        .replace("@name@", MACHINE)
+        .replace("@count@", &workers.to_string())
+    };
+    let master_unit = unit(include_str!("../../../python/buildbot-nix-master.service"));
+    let worker_unit = unit(include_str!("../../../python/buildbot-nix-worker.service"));
     let settings =
         include_str!("../../../python/settings.yaml").replace("@system@", system.as_str());
     let entry = json!([{ "name": MACHINE, "pass": password.expose(), "cores": workers }]);
@@ -49,6 +85,8 @@ pub fn scaffold(system: &System, workers: u32, password: &Secret<String>) -> Vec
             include_str!("../../../python/worker.tac"),
             false,
         ),
+        file("buildbot-nix-master.service", &master_unit, false),
+        file("buildbot-nix-worker.service", &worker_unit, false),
         file("workers.json", &format!("{entry}\n"), true),
         file("worker-password", &format!("{}\n", password.expose()), true),
     ]
@@ -77,7 +115,13 @@ mod tests {
 
     fn files() -> Vec<ScaffoldFile> {
         let system = nix_system("aarch64", "macos").unwrap();
-        scaffold(&system, 4, &Secret::new("hunter2".to_owned()))
+        let places = Places {
+            folder: "/srv/ci 100%".to_owned(),
+            programs: "/opt/venv/bin".to_owned(),
+            path: "/opt/venv/bin:/usr/bin".to_owned(),
+            user: "ci".to_owned(),
+        };
+        scaffold(&system, 4, &Secret::new("hunter2".to_owned()), &places)
     }
 
     fn text(name: &str) -> String {
@@ -133,6 +177,19 @@ mod tests {
         let settings = parse_settings("settings.yaml", &uncommented).unwrap();
         assert_eq!(settings.pull_based.repositories.len(), 1, "{uncommented}");
         assert_eq!(settings.branches.len(), 1);
+    }
+
+    #[test]
+    fn units_name_this_machine_s_places() {
+        for name in ["buildbot-nix-master.service", "buildbot-nix-worker.service"] {
+            let unit = text(name);
+            assert!(!unit.contains('@'), "{unit}");
+            assert!(unit.contains("WorkingDirectory=/srv/ci 100%%\n"));
+            assert!(unit.contains("ExecStart=/opt/venv/bin/twistd --nodaemon"));
+        }
+        assert!(
+            text("buildbot-nix-worker.service").contains("WORKER_NAME=worker WORKER_COUNT=4\n")
+        );
     }
 
     #[test]
