@@ -12,12 +12,14 @@
   linkFarm,
   nixfmt,
   nixos,
+  pkgs,
   ruff,
   runCommand,
   rustPlatform,
   rustc,
   rustfmt,
   stdenv,
+  testers,
 }:
 let
   inherit (lib) fileset;
@@ -87,7 +89,14 @@ let
       }
     ]).config.system.build.toplevel;
 in
-lib.optionalAttrs stdenv.hostPlatform.isLinux {
+lib.optionalAttrs stdenv.hostPlatform.isLinux (
+  # Virtual machines, one file each.
+  lib.mapAttrs' (
+    name: file:
+    lib.nameValuePair "vm-${name}" (testers.runNixOSTest (import file { inherit pkgs lib; }))
+  ) (import ../tests/nixos/vm)
+)
+// lib.optionalAttrs stdenv.hostPlatform.isLinux {
   examples = linkFarm "buildbot-nix-examples" (
     lib.mapAttrsToList (name: example: {
       inherit name;

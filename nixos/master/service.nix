@@ -21,6 +21,8 @@ let
     ++ lib.attrValues packages.buildbot-plugins
     ++ ps.twisted.optional-dependencies.tls;
 
+  loadCredential = lib.mapAttrsToList (name: file: "${name}:${toString file}") cfg.credentials;
+
   # What a master.cfg of nixpkgs would have, in front of which everything of ours is. The lists hold
   # Python expressions.
   lists = {
@@ -85,6 +87,19 @@ in
       isSystemUser = true;
     };
 
+    # With the rights and secrets of the master, for who comes from the predecessor.
+    environment.systemPackages = [
+      (pkgs.writeShellScriptBin "buildbot-nix-migrate" ''
+        exec systemd-run --quiet --pipe --wait --collect --uid=buildbot \
+          ${
+            lib.concatMapStringsSep " " (
+              credential: "--property=LoadCredential=${lib.escapeShellArg credential}"
+            ) loadCredential
+          } \
+          --setenv=PYTHONPATH=${python}/${packages.python.sitePackages} \
+          ${python}/bin/python -m buildbot_nix.predecessor /etc/buildbot-nix/settings.json "$@"
+      '')
+    ];
     environment.etc."buildbot-nix/settings.json".source = cfg.settingsFile;
 
     systemd.services.buildbot-master = {
@@ -123,7 +138,7 @@ in
       '';
       serviceConfig = import ../hardening.nix // {
         ExecReload = lib.mkForce "${pkgs.coreutils}/bin/kill -HUP $MAINPID";
-        LoadCredential = lib.mapAttrsToList (name: file: "${name}:${toString file}") cfg.credentials;
+        LoadCredential = loadCredential;
         RuntimeDirectory = "buildbot-master";
         StateDirectory = "buildbot";
         StateDirectoryMode = "0750";

@@ -101,5 +101,6 @@ in
     failed = failed (machine case.module);
     inherit (case) says;
   }) (import ./refused.nix { inherit lib; });
+  scripts = lib.mapAttrs (_: file: (import file { inherit pkgs lib; }).testScript) (import ./vm);
   options = document (pkgs.nixos modules).options.services.buildbot-nix;
 }

@@ -123,6 +123,21 @@ def test_units_are_valid_and_hardened(machine: dict[str, Any], tmp_path: Path) -
             assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("name", sorted(MACHINES[None]["scripts"]))
+def test_scripts_of_virtual_machines_know_their_names(name: str) -> None:
+    script = MACHINES[None]["scripts"][name]
+    given = ["builder", "ci", "client", "start_all", "subtest"]
+    command = ["ruff", "check", "--isolated", "--quiet", "--select=F,E9", "-"]
+    done = subprocess.run(
+        [*command, f"--config=builtins={json.dumps(given)}"],
+        input=script,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
 def test_old_names_have_their_meaning() -> None:
     machine = accepted("old-names")
     assert settings("old-names")["admins"] == ["alice"]

@@ -13,6 +13,7 @@ mod exit;
 mod forget;
 mod init;
 mod keep;
+mod migrate;
 mod output;
 mod plan;
 mod post_build;
@@ -39,6 +40,7 @@ struct Arguments {
 enum Command {
     Init(init::Arguments),
     ApplyPatches(apply_patches::Arguments),
+    Migrate(migrate::Arguments),
     CheckConfig(check_config::Arguments),
     Plan(plan::Arguments),
     Check(check::Arguments),
@@ -75,6 +77,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     match arguments.command {
         Command::Init(arguments) => init::run(&arguments),
         Command::ApplyPatches(arguments) => apply_patches::run(&arguments),
+        Command::Migrate(arguments) => migrate::run(&arguments),
         Command::CheckConfig(arguments) => check_config::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),

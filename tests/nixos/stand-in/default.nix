@@ -82,17 +82,21 @@ let
           "chromium"
           "clippy"
           "coreutils"
+          "curl"
           "git"
+          "hello"
           "jq"
           "nix"
           "nixfmt"
           "nixfmt-tree"
           "nodejs"
           "openssh"
+          "openssl"
           "postgresql"
           "ruff"
           "rustc"
           "rustfmt"
+          "sudo"
         ]
         // {
           inherit lib;
@@ -161,6 +165,7 @@ let
             assert preferLocalBuild || passAsFile == [ ];
             build name [ nativeBuildInputs commands ] { inherit text; };
           writeText = name: text: build name [ text ] { inherit text; };
+          writeShellScriptBin = name: text: build name [ text ] { inherit text; };
           writeShellScript = name: text: build name [ text ] { inherit text; };
           linkFarm = name: links: build name (map (link: link.path) links) { };
           formats.json =
@@ -194,6 +199,23 @@ let
             {
               inherit type;
             };
+          pkgsStatic.busybox = package "busybox";
+          testers.runNixOSTest =
+            {
+              name,
+              nodes,
+              testScript,
+            }:
+            build "vm-test-run-${name}" [
+              testScript
+              (lib.mapAttrsToList (
+                host: module:
+                (base.nixos [
+                  module
+                  { networking.hostName = host; }
+                ]).config.system.build.toplevel
+              ) nodes)
+            ] { inherit testScript; };
           # What nixpkgs calls so: a machine with these modules.
           nixos =
             modules:
@@ -216,7 +238,7 @@ let
       pkgs =
         base
         // {
-          inherit callPackages;
+          inherit callPackages pkgs;
           # Fits a file that makes one package: it puts a function beside what the file makes.
           callPackage = path: arguments: callPackages path arguments // { override = _: { }; };
           extend = pkgsFor system;

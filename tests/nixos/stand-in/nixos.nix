@@ -70,9 +70,11 @@ in
     warnings = strings;
     environment.etc = option (types.attrsOf (
       types.submodule {
-        options.source = required types.path;
+        options.source = option (types.nullOr types.path) null;
+        options.text = option (types.nullOr types.lines) null;
       }
     )) { };
+    environment.systemPackages = option (types.listOf types.package) [ ];
     networking.hostName = option types.str "nixos";
     networking.firewall.allowedTCPPorts = option (types.listOf types.port) [ ];
     nix.package = option types.raw (derivation {
@@ -121,8 +123,20 @@ in
       workers = option (types.listOf types.str) [ "an example" ];
     };
     services.buildbot-worker.enable = option types.bool false;
+    services.gitDaemon = anything;
+    services.gitea.enable = option types.bool false;
+    services.gitea.package = option types.package (derivation {
+      name = "gitea";
+      system = "x86_64-linux";
+      builder = "/bin/sh";
+    });
+    services.gitea.settings = anything;
     services.harmonia = anything;
-    services.atticd = anything;
+    virtualisation = {
+      cores = option types.ints.positive 1;
+      memorySize = option types.ints.positive 1024;
+      writableStore = option types.bool false;
+    };
 
     services.nginx = {
       enable = option types.bool false;
@@ -165,7 +179,7 @@ in
     builder = "/bin/sh";
     parts = builtins.toJSON [
       (map (one: if one.assertion then "" else throw one.message) config.assertions)
-      config.environment.etc
+      config.environment
       config.systemd.services
       config.systemd.tmpfiles.rules
       config.services.nginx

@@ -212,6 +212,7 @@ let
     removeSuffix =
       suffix: text:
       if hasSuffix suffix text then substring 0 (stringLength text - stringLength suffix) text else text;
+    escapeShellArg = text: "'${replaceStrings [ "'" ] [ "'\\''" ] text}'";
     toLower =
       let
         upper = [
