@@ -10,7 +10,7 @@ export PATH := $(BUILD)/bin:$(BUILD)/venv/bin:$(BUILD)/nix/bin:$(PATH)
 
 # The steps of `test` have an order: what fails quickest comes first.
 .NOTPARALLEL:
-.PHONY: help setup demo demo-check test lint fmt test-rust test-python test-nixos test-patches test-e2e docs bench bench-eval fuzz clean
+.PHONY: help setup demo demo-check test lint fmt test-rust test-python test-nixos test-patches test-e2e docs bench bench-eval bench-forge fuzz clean
 
 help: ## This list
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed -E 's/^([^:]+):.*## /\1 /' | \
@@ -67,6 +67,9 @@ bench: setup ## Measure
 bench-eval: setup ## Measure evaluations, beside nix-eval-jobs where that is
 	cargo build --quiet --release -p buildbot-nix
 	$(PYTHON) -m bench.evaluation --agent $(CARGO_TARGET_DIR)/release/buildbot-nix
+
+bench-forge: setup ## Measure the discovery of a thousand repositories
+	$(PYTHON) -m bench.forges
 
 SECONDS ?= 60
 fuzz: setup ## Feed parsers of hostile input with odd bytes, each for SECONDS (60)

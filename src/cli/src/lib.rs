@@ -17,6 +17,7 @@ mod migrate;
 mod output;
 mod plan;
 mod post_build;
+mod projects;
 mod release;
 mod settings;
 mod upload;
@@ -43,6 +44,7 @@ enum Command {
     Migrate(migrate::Arguments),
     CheckConfig(check_config::Arguments),
     Plan(plan::Arguments),
+    Projects(projects::Arguments),
     Check(check::Arguments),
     Checkout(checkout::Arguments),
     Eval(Box<eval::Arguments>),
@@ -80,6 +82,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Migrate(arguments) => migrate::run(&arguments),
         Command::CheckConfig(arguments) => check_config::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments),
+        Command::Projects(arguments) => projects::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Checkout(arguments) => checkout::run(&arguments),
         Command::Eval(arguments) => eval::run(&arguments),

@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 
 use super::{
-    CheckRun, Discovery, ForgeError, ForgeKind, GitCredentials, HookChange, Permission,
-    PullRequest, Repository, Status,
+    CheckRun, Discovery, Examination, ForgeError, ForgeKind, GitCredentials, HookChange,
+    Permission, ProjectExamination, PullRequest, Repository, Status,
 };
 
 /// What every forge can do. Calls are bounded in time: none lasts more than a few minutes.
@@ -95,4 +95,10 @@ pub trait Forge: Send + Sync {
         &self,
         repository: &Repository,
     ) -> Result<Option<GitCredentials>, ForgeError>;
+
+    /// Who we are and what we may not do; without projects.
+    async fn examine(&self) -> Examination;
+
+    /// Whether everything about `repository` is as it should be.
+    async fn examine_project(&self, repository: &Repository) -> ProjectExamination;
 }

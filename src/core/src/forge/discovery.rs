@@ -1,5 +1,7 @@
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 use crate::plan::Notice;
 
 use super::Repository;
@@ -19,7 +21,7 @@ pub struct Discovery {
 }
 
 /// A repository that is not built, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LeftOut {
     /// `<owner>/<name>`.
     pub full_name: String,

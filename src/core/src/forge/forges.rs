@@ -14,10 +14,14 @@ use super::clock::Clock;
 use super::gitea::Gitea;
 use super::github::Github;
 use super::http::{Kept, Memory, Pace};
-use super::{Discovery, Forge, ForgeError, ForgeKind, HookChange, Repository};
+use super::{
+    Discovery, Examination, Finding, Forge, ForgeError, ForgeKind, HookChange, Repository,
+};
 
 /// Hooks that are looked after at the same time.
 const HOOKS: usize = 32;
+/// Projects that are examined at the same time, each with several requests.
+const EXAMINED: usize = 8;
 
 /// The forges of a master, for callers that may block.
 ///
@@ -135,6 +139,39 @@ impl Forges {
             .buffer_unordered(HOOKS)
             .collect();
         self.block_on(&live, outcomes)
+    }
+
+    /// What the forge `kind` lets us do and what is missing, for the projects that `wants` names.
+    /// Blocks.
+    pub fn examine(
+        &self,
+        kind: ForgeKind,
+        wants: impl Fn(&Repository) -> bool,
+    ) -> Result<Examination, Error> {
+        self.ask(kind, async |forge| {
+            let mut examination = forge.examine().await;
+            let discovery = match forge.discover().await {
+                Ok(discovery) => discovery,
+                Err(error) => {
+                    let finding = Finding::from(error);
+                    // Most reasons show in both.
+                    if !examination.findings.contains(&finding) {
+                        examination.findings.push(finding);
+                    }
+                    return Ok(examination);
+                }
+            };
+            let notices = discovery.notices.iter().map(Finding::from);
+            examination.findings.extend(notices);
+            examination.left_out = discovery.left_out;
+            let repositories = discovery.repositories.iter().filter(|found| wants(found));
+            examination.projects = stream::iter(repositories)
+                .map(|repository| forge.examine_project(repository))
+                .buffered(EXAMINED)
+                .collect()
+                .await;
+            Ok(examination)
+        })
     }
 
     /// Ends what runs, and lets nothing new begin.

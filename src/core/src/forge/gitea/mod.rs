@@ -1,6 +1,7 @@
 //! Gitea and Forgejo, by the API that they share: `/api/swagger` of every instance.
 
 mod discover;
+mod examine;
 mod hooks;
 mod people;
 mod pulls;
@@ -20,8 +21,9 @@ use crate::secret::SecretPlaces;
 use super::clock::Clock;
 use super::http::{Api, Call, Connection, Http, Memory, Pace};
 use super::{
-    CheckRun, Discovery, Fault, Forge, ForgeError, ForgeKind, GitCredentials, HookChange,
-    HookSecrets, Permission, PullRequest, Repository, Status, StatusState,
+    CheckRun, Discovery, Examination, Fault, Forge, ForgeError, ForgeKind, GitCredentials,
+    HookChange, HookSecrets, Permission, ProjectExamination, PullRequest, Repository, Status,
+    StatusState,
 };
 use token::FixedToken;
 
@@ -238,6 +240,14 @@ impl Forge for Gitea {
             expires_at: None,
             is_limited: false,
         }))
+    }
+
+    async fn examine(&self) -> Examination {
+        self.examine_access().await
+    }
+
+    async fn examine_project(&self, repository: &Repository) -> ProjectExamination {
+        self.examine_repository(repository).await
     }
 }
 

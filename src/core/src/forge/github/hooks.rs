@@ -124,7 +124,6 @@ impl Github {
             active: true,
             events: Vec::new(),
             config,
-            last_response: None,
         });
         let memory = &self.api.http.memory;
         // Whatever its address was: there is only this one.
@@ -145,7 +144,7 @@ impl Github {
     }
 }
 
-fn existing(hook: WireHook) -> ExistingHook {
+pub(super) fn existing(hook: WireHook) -> ExistingHook {
     ExistingHook {
         id: hook.id,
         is_active: hook.active,

@@ -2,6 +2,7 @@
 
 mod checks;
 mod discover;
+mod examine;
 mod hooks;
 mod jwt;
 mod people;
@@ -23,8 +24,9 @@ use super::clock::Clock;
 use super::http::{Api, Call, Connection, Http, Memory, Pace};
 use super::status::cut;
 use super::{
-    CheckRun, DESCRIPTION_LENGTH_MAX, Discovery, Forge, ForgeError, ForgeKind, GitCredentials,
-    HookChange, HookSecrets, Permission, PullRequest, Repository, Status, StatusState,
+    CheckRun, DESCRIPTION_LENGTH_MAX, Discovery, Examination, Forge, ForgeError, ForgeKind,
+    GitCredentials, HookChange, HookSecrets, Permission, ProjectExamination, PullRequest,
+    Repository, Status, StatusState,
 };
 use tokens::{Access, Needs, Tokens};
 
@@ -225,5 +227,13 @@ impl Forge for Github {
             expires_at: minted.expires_at.map(Timestamp::as_second),
             is_limited: self.is_app(),
         }))
+    }
+
+    async fn examine(&self) -> Examination {
+        self.examine_access().await
+    }
+
+    async fn examine_project(&self, repository: &Repository) -> ProjectExamination {
+        self.examine_repository(repository).await
     }
 }

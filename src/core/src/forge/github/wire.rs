@@ -150,8 +150,6 @@ pub(super) struct WireHook {
     pub(super) events: Vec<String>,
     #[serde(default)]
     pub(super) config: HookConfig,
-    #[serde(default)]
-    pub(super) last_response: Option<LastResponse>,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -169,14 +167,6 @@ impl HookConfig {
     pub(super) fn verifies_tls(&self) -> bool {
         self.insecure_ssl != "1" && self.insecure_ssl != 1
     }
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct LastResponse {
-    #[serde(default)]
-    pub(super) code: Option<u16>,
-    #[serde(default)]
-    pub(super) message: Option<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

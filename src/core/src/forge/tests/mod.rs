@@ -1,6 +1,7 @@
 //! The adapters against doubles that answer as the forges' documents say.
 
 mod double;
+mod examine;
 mod faults;
 mod gitea;
 mod github;
