@@ -67,6 +67,8 @@ fn render(stream: &[u8], chunk: usize) -> (String, Renderer) {
 #[case("remote-failure", "dependency-1", 1)]
 #[case("remote-lost", "silent", 1)]
 #[case("remote-unreachable", "silent", 1)]
+#[case("substituter-failure", "success-2.1", 1)]
+#[case("daemon-gone", "silent", 1)]
 fn a_recorded_stream(#[case] fixture: &str, #[case] name: &str, #[case] status: i32) {
     let stream = std::fs::read_to_string(fixtures().join(format!("{fixture}.log"))).unwrap();
     let (text, renderer) = render(stream.as_bytes(), 4096);

@@ -121,10 +121,11 @@ pub(super) fn decide(facts: &Facts) -> Verdict {
             sentence(error)
         ));
     }
-    let is_nobodys = |error: &&str| is_for_another_machine(error);
-    if facts.failures > 0 && !(facts.failed.is_empty() && facts.errors.iter().any(is_nobodys)) {
+    // Nix counts what could not be fetched, and what is for another machine, as failed builds too.
+    if facts.failures > 0 && !facts.failed.is_empty() {
         return builder_failed(facts);
     }
+    let is_nobodys = |error: &&str| is_for_another_machine(error);
     let is_lasting = facts.errors.iter().any(is_nobodys)
         && !facts.errors.iter().any(|error| is_unreachable(error));
     if is_lasting {
