@@ -62,7 +62,8 @@ test-e2e: setup ## Tests with a real Buildbot, Nix, PostgreSQL and browser
 	$(PYTHON) -m pytest --timeout 300 tests/e2e
 
 bench: setup ## Measure
-	$(PYTHON) -m bench
+	cargo build --quiet --release -p buildbot-nix
+	$(PYTHON) -m bench --agent $(CARGO_TARGET_DIR)/release/buildbot-nix
 
 bench-eval: setup ## Measure evaluations, beside nix-eval-jobs where that is
 	cargo build --quiet --release -p buildbot-nix

@@ -71,11 +71,16 @@ TITLES = [
 class Bench:
     """One instance with a probe in its master."""
 
-    def __init__(self, instance: Instance, buildbot: str) -> None:
+    def __init__(self, instance: Instance, buildbot: str, agent: Path | None) -> None:
         self.instance = instance
         self.buildbot = buildbot
         self.probe = instance.folder / "probe.jsonl"
         instance.env["BENCH_PROBE"] = str(self.probe)
+        if agent is not None:
+            folder = instance.folder / "agent"
+            folder.mkdir()
+            (folder / "buildbot-nix").symlink_to(agent.resolve(strict=True))
+            instance.env["PATH"] = os.pathsep.join([str(folder), instance.env["PATH"]])
         instance.env["PYTHONPATH"] = os.pathsep.join([str(BUILD / buildbot), str(ROOT)])
         instance.settings["eval_worker_count"] = 2
         # Times count from the master's knowing of a change; each look runs Git.
@@ -218,6 +223,7 @@ def main() -> None:
     parser.add_argument("--shape", choices=get_args(Shape), default="mixed")
     parser.add_argument("--postgres", action="store_true", help="instead of SQLite")
     parser.add_argument("--bare", type=int, nargs="*", help="sizes of the bare runs (as --sizes)")
+    parser.add_argument("--agent", type=Path, help="the command buildbot-nix (as on PATH)")
     parser.add_argument("--log-builds", type=int, default=20, help="0: logs are not measured")
     parser.add_argument("--log-lines", type=int, default=20_000)
     parser.add_argument("--patches", choices=["both", "all", "none"], default="both")
@@ -240,7 +246,7 @@ def runs(arguments: argparse.Namespace, buildbot: str) -> Iterator[str]:
         if arguments.postgres:
             server = stack.enter_context(PostgresServer())
             instance.settings["db_url"] = server.url
-        bench = Bench(instance, buildbot)
+        bench = Bench(instance, buildbot, arguments.agent)
         stack.enter_context(instance)
         instance.start()
         instance.start_worker()
