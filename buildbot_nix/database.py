@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import sqlalchemy
 from buildbot.config import master as buildbot_config
-from buildbot.master import BuildMaster
-from buildbot.util.twisted import async_to_deferred
 from sqlalchemy import event, pool
-from sqlalchemy.exc import InterfaceError, OperationalError
-from twisted.internet import defer
-from twisted.internet.task import deferLater
+from sqlalchemy.engine import Dialect, Engine, ExceptionContext
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import OperationalError
 from twisted.python import log
 
-#: What SQLAlchemy raises if the database is away.
-AWAY = (OperationalError, InterfaceError)
-#: Seconds between attempts while it is, longer each time.
-RETRY_SECONDS = (0.5, 1, 2, 5, 10, 30)
-
-Result = TypeVar("Result")
+#: Seconds between attempts to connect, longer each time.
+RETRY_SECONDS = (0.5, 1, 2, 5, 10)
+#: Where Buildbot's engine has what decides whether an operation is done again.
+ATTRIBUTE = "should_retry"
+#: Seconds that operations may still wait once the master stops.
+STOP_SECONDS = 10
 
 
 def database_config(url: str) -> dict[str, Any]:
@@ -46,22 +45,63 @@ def do_not_wait_for_disk(connection: object, _record: object) -> None:
         connection.execute("pragma synchronous = normal")
 
 
-@async_to_deferred
-async def while_away(
-    master: BuildMaster,
-    operation: Callable[[], defer.Deferred[Result]],
-    gives_up: Callable[[], bool] = lambda: False,
-) -> Result:
-    """What ``operation`` returns, tried again as long as the database is away. Buildbot itself does
-    not: most of its own operations fail for good then. Raises the last error if ``gives_up``."""
-    attempt = 0
-    while True:
-        try:
-            return await operation()
-        except AWAY as error:
-            if gives_up():
-                raise
-            pause = RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)]
-            log.msg(f"buildbot-nix: the database is away, again in {pause} s: {error}")
-            await deferLater(master.reactor, pause, lambda: None)
-        attempt += 1
+class Patience:
+    """Lets operations wait while the database is away, and do again what it was doing then.
+
+    Buildbot itself does neither: whatever it does at that moment fails for good, and builds with
+    it. Here the threads of its pool wait, so that the whole master stands still until the database
+    is back. It starts to give up when the master stops.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._deadline: float | None = None
+        # Buildbot puts it there.
+        self._should_retry: Callable[[OperationalError], bool] = getattr(engine, ATTRIBUTE)
+        setattr(engine, ATTRIBUTE, self.should_retry)
+        event.listen(engine, "handle_error", lost_is_operational)
+        if engine.dialect.name != "sqlite":
+            event.listen(engine, "do_connect", self.connect)
+
+    def stop(self, seconds: float = STOP_SECONDS) -> None:
+        """The master stops: what still wants the database has no more than ``seconds``."""
+        self._deadline = time.monotonic() + seconds
+
+    def should_retry(self, error: OperationalError) -> bool:
+        """Whether Buildbot's pool does an operation once more after a pause, in a new connection.
+        Its own answer is yes only if SQLite says that another process holds a lock."""
+        if self._is_over():
+            return False
+        return error.connection_invalidated or is_full(error) or self._should_retry(error)
+
+    def connect(
+        self, dialect: Dialect, _record: object, arguments: Any, options: Any
+    ) -> DBAPIConnection:
+        """Connects, in a thread; waits for a server that does not answer."""
+        attempt = 0
+        while True:
+            try:
+                return dialect.connect(*arguments, **options)
+            except dialect.loaded_dbapi.OperationalError as error:
+                if self._is_over():
+                    raise
+                pause = RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)]
+                log.msg(f"buildbot-nix: no connection to the database, again in {pause} s: {error}")
+                time.sleep(pause)
+            attempt += 1
+
+    def _is_over(self) -> bool:
+        return self._deadline is not None and time.monotonic() > self._deadline
+
+
+def is_full(error: OperationalError) -> bool:
+    """Whether SQLite has no space left on its disk, which somebody will see to."""
+    return "disk is full" in str(error.orig)
+
+
+def lost_is_operational(context: ExceptionContext) -> None:
+    """Drivers have several errors for a connection that is lost, and Buildbot knows one."""
+    error = context.sqlalchemy_exception
+    if context.is_disconnect and not isinstance(error, OperationalError):
+        raise OperationalError(
+            context.statement, context.parameters, context.original_exception, False, True
+        ) from context.original_exception

@@ -101,17 +101,29 @@ class Instance:
         upgraded = self.run("buildbot", "upgrade-master", "--quiet", self.master_folder)
         if upgraded.returncode != 0:
             raise StartError(upgraded.stdout + upgraded.stderr)
-        output = self.folder / "master.out"
-        self.master = Process(MASTER, output=output, cwd=self.master_folder, env=self.env)
+        self.launch()
         if self not in self.running:
             self.running.append(self)
         try:
-            wait_until(
-                "the master's web interface", self._answers, seen=lambda: tail(self.twistd_log)
-            )
+            self.wait_until_it_answers()
         except BaseException:
             self.stop()
             raise
+
+    def launch(self) -> None:
+        """Starts the master in its folder, and does not wait for it."""
+        output = self.folder / "master.out"
+        self.master = Process(MASTER, output=output, cwd=self.master_folder, env=self.env)
+
+    def wait_until_it_answers(self) -> None:
+        """Waits for the web interface. Raises :class:`StartError`."""
+        wait_until("the master's web interface", self._answers, seen=lambda: tail(self.twistd_log))
+
+    def kill_master(self) -> None:
+        """Ends the master as a power cut does."""
+        assert self.master is not None
+        self.master.send(signal.SIGKILL)
+        self.master.wait()
 
     def prepare(self) -> None:
         """Makes the master's folder, as a new user does."""

@@ -11,7 +11,6 @@ from buildbot.util.twisted import async_to_deferred
 from sqlalchemy.engine import Connection
 from twisted.internet import defer
 
-from buildbot_nix.database import while_away
 from buildbot_nix.state import migrate
 
 Arguments = ParamSpec("Arguments")
@@ -42,8 +41,8 @@ class State:
     ) -> Result:
         """``operation`` in one transaction, in a thread of Buildbot's pool.
 
-        Waits while the database is away. What was done when the connection broke is done again, so
-        it should not mind that. Raises :class:`migrate.NewerDatabaseError`.
+        What was done when the connection to the database broke is done again, so it should not
+        mind that. Raises :class:`migrate.NewerDatabaseError`.
         """
         await self.migrate()
         return await self._transaction(operation, *args, **kwargs)
@@ -67,7 +66,5 @@ class State:
     ) -> defer.Deferred[Result]:
         pool = self._master.db.pool
         assert pool is not None
-        return while_away(
-            self._master,
-            lambda: pool.do_with_transaction(operation, *args, **kwargs),
-        )
+        done: defer.Deferred[Result] = pool.do_with_transaction(operation, *args, **kwargs)
+        return done
