@@ -10,6 +10,7 @@ mod checkout;
 mod completions;
 mod eval;
 mod exit;
+mod failures;
 mod forget;
 mod init;
 mod keep;
@@ -54,6 +55,7 @@ enum Command {
     Forget(forget::Arguments),
     PostBuild(post_build::Arguments),
     Upload(upload::Arguments),
+    Failures(failures::Arguments),
     Completions(completions::Arguments),
 }
 
@@ -92,6 +94,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Forget(arguments) => forget::run(&arguments),
         Command::PostBuild(arguments) => post_build::run(&arguments),
         Command::Upload(arguments) => upload::run(&arguments),
+        Command::Failures(arguments) => failures::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
     }
 }
