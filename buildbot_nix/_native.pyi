@@ -19,6 +19,7 @@ __all__ = [
     "CheckoutReader",
     "Discovery",
     "Evaluation",
+    "FailureMemory",
     "Finding",
     "ForgeKind",
     "ForgeRepository",
@@ -90,6 +91,8 @@ class Plan:
     all_post_build_steps: list[PostBuildStep]
     #: Whether files say what each attribute was last built as.
     has_outputs: bool
+    #: Whether builds that failed are not tried again for a while.
+    cache_failed_builds: bool
     #: Seconds that the database keeps what, by name of the rule (``buildbot_nix.state``).
     retention: dict[str, int]
     projects: list[Project]
@@ -119,6 +122,11 @@ class Plan:
         """What happens with a branch of a project."""
     def priority(self, project: str, properties: dict[str, str]) -> Priority:
         """How urgent the builds are of an evaluation with these properties."""
+    def failure_memory(
+        self, project: str, properties: dict[str, str], reason: str
+    ) -> FailureMemory:
+        """What a run does about builds that failed before. ``properties`` are those of its build,
+        ``reason`` is Buildbot's for it."""
     def checkout_command(
         self, project: str, properties: dict[str, str], credentials: str | None
     ) -> list[str]:
@@ -201,6 +209,21 @@ class Plan:
         """Buildbot properties of the build of ``job``, which stands below ``attribute``."""
     def unbuilt_properties(self, project: str, attribute: str, unbuilt: Unbuilt) -> dict[str, str]:
         """The same of an attribute without a build."""
+
+@final
+class FailureMemory:
+    """What a run does about builds that failed before."""
+
+    #: Nothing is remembered.
+    Off: FailureMemory
+    #: They are tried again, and what comes of that is remembered.
+    Renew: FailureMemory
+    #: They are not tried again.
+    Heed: FailureMemory
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self, /) -> int: ...
+    def __int__(self, /) -> int: ...
 
 @final
 class Evaluation:
@@ -451,23 +474,42 @@ class Finding:
 
 @final
 class Unbuilt:
-    """An attribute that ended badly without a build: it did not evaluate, or something that it
-    needs failed."""
+    """An attribute that ended badly without a build: it did not evaluate, or failed before, or
+    something that it needs failed."""
 
     #: Of its run.
     index: int
-    #: Whether it evaluated, so that it can be built.
-    evaluated: bool
+    #: What can be built all the same, if it evaluated.
+    job: Job | None
     #: How its record tells that: name of the step, one line, and the log.
     step: str
     text: str
     log: str
+    log_name: str
+    is_html: bool
 
 @final
 class Run:
     """One run, from the agent's bytes to the last outcome."""
 
-    def __new__(cls) -> Run: ...
+    def __new__(cls, *, asks: bool = False) -> Run:
+        """One that ``asks`` builds nothing before it knows whether that failed before."""
+    def restore(self, records: list[tuple[dict[str, str], BuildResult, str, str]]) -> None:
+        """Before anything is fed: properties, result, one line for people and URL of what an
+        earlier life of this run has recorded of attributes, the oldest first. What was built or
+        failed then stays that."""
+    def close(self) -> None:
+        """After ``restore`` and all lines: nothing more happens to this run of the past."""
+    def amend(self, records: list[tuple[dict[str, str], BuildResult, str, str]]) -> None:
+        """All that is recorded of the run, after attributes that had ended were built again."""
+    def take_questions(self) -> list[str]:
+        """Derivations of which is to be found out whether they have failed before, a bounded
+        number; owes one ``answer``. Empty if there are none, or the last answer is owed."""
+    def answer(self, remembered: dict[str, tuple[str, int]]) -> None:
+        """Which of them have: where that can be seen, and when it was, in seconds since 1970. They
+        are not built, nor is what needs them; the others may be."""
+    def in_vain(self, index: int, result: BuildResult, failed_drv: str | None) -> str | None:
+        """The derivation that need not be tried again if the build of a job has ended like that."""
     #: The attribute that is evaluated, as soon as the agent has said so.
     attribute: str | None
     #: Whether evaluation and builds have all ended.
@@ -496,8 +538,8 @@ class Run:
     def take_ready(self, limit: int) -> list[Job]:
         """Up to ``limit`` jobs to build now. Each must be given back by ``finish``."""
     def take_unbuilt(self) -> list[Unbuilt]:
-        """Attributes that ended badly without a build since the last call, of each run a bounded
-        number."""
+        """Attributes that ended badly without a build or record since the last call, of each run a
+        bounded number."""
     def finish(
         self, index: int, result: BuildResult, message: str | None, failed_drv: str | None
     ) -> None:
@@ -508,6 +550,10 @@ class Run:
         """Hand out nothing more; what runs must still be given back by ``finish``."""
     #: Attributes that are gone, after ``compare``.
     lost: list[str]
+    def lost_text(self) -> str | None:
+        """What ``compare`` has found to be gone, to be kept for ``recall_lost``."""
+    def recall_lost(self, text: str) -> None:
+        """What an earlier life of this run has found to be gone."""
     def compare(self, before: str | None, branch: str) -> str | None:
         """Finds out which attributes are gone since the last evaluation of ``branch``, of which
         ``before`` is what this has returned. Returns what is to be kept until the next one; None

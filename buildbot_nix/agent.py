@@ -175,6 +175,11 @@ def text_properties(build: Build) -> dict[str, str]:
     return {name: value for name, (value, _) in properties if isinstance(value, str)}
 
 
+def was_killed(remote: RemoteShellCommand) -> bool:
+    """Whether a signal ended the agent. Workers call that -1."""
+    return remote.rc in (None, -1)
+
+
 def no_word(command: str, status: int | None) -> str:
     """What to say of an agent that ended without its last line. A worker runs a program that is
     not there as one that ends with status 1."""

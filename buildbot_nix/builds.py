@@ -21,11 +21,11 @@ from twisted.python import log
 
 from buildbot_nix._bridge import in_thread
 from buildbot_nix._native import BuildResult, Job, OutcomeReader, Plan, Project, Unbuilt
-from buildbot_nix.agent import AgentCommand, no_word, text_properties
+from buildbot_nix.agent import AgentCommand, no_word, text_properties, was_killed
 from buildbot_nix.errors import BuildbotNixError
 from buildbot_nix.feed import Slot
 from buildbot_nix.post_build import MEANING, AttributeProperties, PostBuildCommand
-from buildbot_nix.records import Origin, Property, Rebuild, Record, Records
+from buildbot_nix.records import HTML, STREAM, Origin, Property, Rebuild, Record, Records
 from buildbot_nix.records.step import RecordedStep
 from buildbot_nix.run_events import AttributeEnded, RunEvents, Subject
 from buildbot_nix.slots import SlotCommand, StoppedError, WorkerLostError
@@ -189,11 +189,11 @@ class AttributeBuilds:
         builders = Builders(await find(project.eval_builder), await find(project.build_builder))
         return cls(step, plan, project, await origin(step, project), builders)
 
-    def url(self, record: Record) -> str | None:
-        """Where ``record`` can be seen, as soon as it is written."""
+    def url(self, record: Record) -> str:
+        """Where ``record`` can be seen, as soon as it is written; empty before."""
         ids = record.ids
         if ids is None:
-            return None
+            return ""
         base = self._master.config.buildbotURL
         return f"{base}#/builders/{ids.builder}/builds/{ids.number}"
 
@@ -218,17 +218,26 @@ class AttributeBuilds:
         rows = self._plan.unbuilt_properties(self._project.name, attribute, unbuilt)
         rows |= self._known()
         properties = properties_of(rows)
-        if unbuilt.evaluated:
-            rebuild = Rebuild(self._builders.build, properties)
+        if unbuilt.job is not None:
+            # Without what made it unbuilt this time.
+            wanted = self._plan.build_properties(self._project.name, attribute, unbuilt.job)
+            rebuild = Rebuild(self._builders.build, properties_of(wanted | self._known()))
         else:
             force: dict[str, Property] = {FORCE_PROPERTY: (True, SOURCE)}
             rebuild = Rebuild(self._builders.evaluation, force)
         name = rows["virtual_builder_name"]
         worker = worker_id(self._evaluator())
         record = self._records.begin(
-            self._origin, worker, name, properties, rebuild, unbuilt.step, "nix_error"
+            self._origin,
+            worker,
+            name,
+            properties,
+            rebuild,
+            unbuilt.step,
+            unbuilt.log_name,
+            HTML if unbuilt.is_html else STREAM,
         )
-        record.log("o", unbuilt.log)
+        record.log("" if unbuilt.is_html else "o", unbuilt.log)
         record.finish(FAILURE, unbuilt.text)
         return record
 
@@ -244,17 +253,14 @@ class AttributeBuilds:
         name = rows["virtual_builder_name"]
         return self._records.begin(self._origin, worker, name, properties, rebuild, STEP)
 
-    async def take_over(self, job: Job, attribute: str, failed: FailedBuild) -> FailedBuild:
-        """The record of a build that another run did while this one waited for it."""
-        await failed.builds.settled()
-        url = failed.builds.url(failed.record)
-        message = f"{failed.verdict.message or 'failed'} (built for another evaluation: {url})"
-        verdict = replace(failed.verdict, message=message)
+    def take_over(self, job: Job, attribute: str, failed: FailedBuild) -> tuple[Verdict, Record]:
+        """What comes of a build that another run did while this one waited for it."""
+        verdict = failed.for_others()
         record = self.begin(job, attribute, None)
-        record.log("h", f"Another evaluation built the same derivation at that time: {url}")
+        record.log("h", f"Another evaluation built the same derivation at that time: {failed.url}")
         record.log("o", failed.verdict.message or "failed")
         end_record(record, verdict)
-        return FailedBuild(verdict, self, record)
+        return verdict, record
 
     def _known(self) -> dict[str, str]:
         """Properties that a rebuild needs too."""
@@ -284,7 +290,7 @@ class AttributeBuilds:
             name=record.builder_name,
             results=end.results,
             text=end.text,
-            url=self.url(record) or "",
+            url=self.url(record),
             is_rebuild=False,
         )
         RunEvents.find(self._master).emit(ended)
@@ -361,8 +367,12 @@ class AttributeBuild:
             assert self._record is not None
             if remote.headers():
                 self._record.log("h", remote.headers())
+            if was_killed(remote) and self._reader.result is None:
+                continue
             return Verdict.of(self._reader, remote)
-        return Verdict(BuildResult.Transient, f"the worker was lost {ATTEMPTS} times")
+        return Verdict(
+            BuildResult.Transient, f"the worker was lost, or its agent killed, {ATTEMPTS} times"
+        )
 
     async def _after(self, verdict: Verdict) -> Verdict:
         """What is done with a result. Returns what that makes of the build."""
@@ -448,8 +458,15 @@ class FailedBuild:
     """A build that was tried and did not work, of whichever run."""
 
     verdict: Verdict
-    builds: AttributeBuilds
-    record: Record
+    #: Its page.
+    url: str
+
+    def for_others(self) -> Verdict:
+        """The verdict for who waited for it."""
+        message = self.verdict.message or "failed"
+        return replace(
+            self.verdict, message=f"{message} (built for another evaluation: {self.url})"
+        )
 
 
 def end_record(record: Record, verdict: Verdict) -> None:

@@ -43,11 +43,14 @@ from buildbot_nix._native import (
     Uploader,
     load_plan,
 )
+from buildbot_nix.amend import Amender
 from buildbot_nix.builds import FORCE_PROPERTY
+from buildbot_nix.continuation import MachineChoice
 from buildbot_nix.database import database_config
 from buildbot_nix.errors import BuildbotNixError, ConfigError
 from buildbot_nix.liveness import RemoteWorker
 from buildbot_nix.machines import Machines
+from buildbot_nix.memory import FORGET_PROPERTY
 from buildbot_nix.placement import Placement
 from buildbot_nix.poller import HeadPoller, heads_only
 from buildbot_nix.post_build import check as check_post_build_steps
@@ -156,7 +159,7 @@ class Materialiser:
             factory=self.build_steps(row) if build else self.eval_steps(row),
             nextWorker=self.worker_with_the_derivation
             if build
-            else partial(self.placement.next_worker, project.name),
+            else MachineChoice(self.machines, partial(self.placement.next_worker, project.name)),
             collapseRequests=row.collapse_requests,
             tags=row.tags,
             description=row.description,
@@ -197,7 +200,7 @@ class Materialiser:
         if row.kind == SchedulerKind.Triggerable:
             return Triggerable(name=row.name, builderNames=[row.builder])
         if row.kind == SchedulerKind.Force:
-            return force_scheduler(row, project)
+            return force_scheduler(row, project, self.plan.cache_failed_builds)
         return SingleBranchScheduler(
             name=row.name,
             builderNames=[row.builder],
@@ -251,6 +254,7 @@ class Materialiser:
             Machines(slots=dict(slots), evaluations=evaluations),
             Records(name=Records.SERVICE_NAME),
             Janitor(retention=self.plan.retention),
+            Amender(name=Amender.SERVICE_NAME),
         ]
         if self.plan.caches:
             schedulers = {row.machine: row.scheduler for row in self.plan.uploaders}
@@ -283,7 +287,7 @@ def upload_schedulers(row: Uploader) -> list[ReconfigurableBaseScheduler]:
     return [Triggerable(name=row.scheduler, builderNames=[row.builder]), by_hand]
 
 
-def force_scheduler(row: Scheduler, project: Project) -> ForceScheduler:
+def force_scheduler(row: Scheduler, project: Project, forgets: bool) -> ForceScheduler:
     """The button that starts an evaluation by hand."""
     source = CodebaseParameter(
         "",
@@ -296,12 +300,15 @@ def force_scheduler(row: Scheduler, project: Project) -> ForceScheduler:
     anew = BooleanParameter(
         name=FORCE_PROPERTY, label="Evaluate again even if nothing changed", default=False
     )
+    forget = BooleanParameter(
+        name=FORGET_PROPERTY, label="Forget which builds of the project failed", default=False
+    )
     return ForceScheduler(
         name=row.name,
         builderNames=[row.builder],
         buttonName="Build",
         codebases=[source],
-        properties=[anew],
+        properties=[anew, forget] if forgets else [anew],
     )
 
 

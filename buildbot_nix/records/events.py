@@ -71,7 +71,7 @@ def log_message(record: Record, ids: Ids) -> dict[str, Any]:
         "stepid": ids.step,
         "complete": record.end is not None,
         "num_lines": record.lines,
-        "type": "s",
+        "type": record.log_type,
     }
 
 

@@ -9,6 +9,9 @@ from typing import Any
 
 from twisted.internet import defer
 
+#: Buildbot's types of logs: lines that begin with a letter, and a page.
+STREAM, HTML = "s", "h"
+
 #: A property's value and where it comes from.
 Property = tuple[Any, str]
 
@@ -79,6 +82,7 @@ class Record:
     log_name: str
     #: Called, in the reactor's thread, when it has something to be written.
     on_change: Callable[[Record], None]
+    log_type: str = STREAM
     #: Called with a reason if somebody stops the build.
     on_stop: Callable[[str], object] = lambda _: None
     started_at: int = field(default_factory=lambda: int(time.time()))
@@ -95,7 +99,8 @@ class Record:
     _text: list[str] = field(default_factory=list)
 
     def log(self, stream: str, text: str) -> None:
-        """Adds whole lines to the log; ``stream`` is Buildbot's letter, ``o`` or ``h``."""
+        """Adds whole lines to the log; ``stream`` is Buildbot's letter, ``o`` or ``h``, none in a
+        page."""
         for line in text.splitlines():
             self._text.append(f"{stream}{line}")
         self.on_change(self)

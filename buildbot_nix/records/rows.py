@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from buildbot.util.sautils import hash_columns
 from sqlalchemy.engine import Connection
 
-from buildbot_nix.records.record import End, Ids, Origin, Property, Rebuild
+from buildbot_nix.records.record import STREAM, End, Ids, Origin, Property, Rebuild
 
 #: Bytes of one piece of a log, ``LogsConnectorComponent.MAX_CHUNK_SIZE``.
 CHUNK_BYTES = 65536
@@ -46,6 +46,7 @@ class Change:
     lines: int
     text: list[str]
     end: End | None
+    log_type: str = field(default=STREAM)
     #: Pieces in which the text was written.
     chunks: int = field(default=0)
     #: Whether the end of its step is known already.
@@ -129,7 +130,7 @@ def append(connection: Connection, tables: Any, changes: Sequence[Change]) -> No
     rows: list[dict[str, Any]] = []
     for change in changes:
         assert change.ids is not None
-        pieces = list(log_pieces(change))
+        pieces = log_rows(change.ids.log, change.lines, change.text)
         change.chunks = len(pieces)
         rows.extend(pieces)
         change.lines += len(change.text)
@@ -147,34 +148,38 @@ def append(connection: Connection, tables: Any, changes: Sequence[Change]) -> No
     )
 
 
-def log_pieces(change: Change) -> Iterable[dict[str, Any]]:
-    """The text in pieces of a bounded size. A line that is too long is cut."""
-    first = change.lines
+def log_rows(log: int, first: int, texts: Iterable[str]) -> list[dict[str, Any]]:
+    """Lines of a log, from line ``first`` on, in pieces of a bounded size. A line that is too long
+    is cut."""
+    rows: list[dict[str, Any]] = []
     lines: list[bytes] = []
     size = 0
 
-    def piece() -> dict[str, Any]:
+    def end_piece() -> None:
+        nonlocal first, lines, size
         content = b"\n".join(lines)
         packed = zlib.compress(content)
-        assert change.ids is not None
-        return {
-            "logid": change.ids.log,
-            "first_line": first,
-            "last_line": first + len(lines) - 1,
-            "content": min(content, packed, key=len),
-            "compressed": ZLIB if len(packed) < len(content) else RAW,
-        }
+        rows.append(
+            {
+                "logid": log,
+                "first_line": first,
+                "last_line": first + len(lines) - 1,
+                "content": min(content, packed, key=len),
+                "compressed": ZLIB if len(packed) < len(content) else RAW,
+            }
+        )
+        first += len(lines)
+        lines, size = [], 0
 
-    for text in change.text:
+    for text in texts:
         line = text.encode(errors="replace")[: CHUNK_BYTES - 1]
         if lines and size + len(line) >= CHUNK_BYTES:
-            yield piece()
-            first += len(lines)
-            lines, size = [], 0
+            end_piece()
         lines.append(line.decode(errors="ignore").encode())
         size += len(line) + 1
     if lines:
-        yield piece()
+        end_piece()
+    return rows
 
 
 def finish(connection: Connection, tables: Any, changes: Sequence[Change]) -> None:
@@ -276,7 +281,7 @@ def log(change: Change, step: int) -> dict[str, Any]:
         "stepid": step,
         "complete": int(change.end is not None),
         "num_lines": 0,
-        "type": "s",
+        "type": change.log_type,
     }
 
 

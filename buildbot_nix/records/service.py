@@ -7,14 +7,14 @@ from typing import Any, ClassVar
 from buildbot.master import BuildMaster
 from buildbot.util.service import BuildbotService
 from buildbot.util.twisted import async_to_deferred
+from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from twisted.internet import defer
 from twisted.internet.base import DelayedCall
 from twisted.python import log
 
-from buildbot_nix.database import while_away
 from buildbot_nix.records import events, rows
-from buildbot_nix.records.record import End, Origin, Property, Rebuild, Record
+from buildbot_nix.records.record import STREAM, End, Origin, Property, Rebuild, Record
 
 #: Seconds that a beginning or an end waits for others.
 GATHER_SECONDS = 0.1
@@ -43,7 +43,6 @@ class Records(BuildbotService):
         self._due: DelayedCall | None = None
         self._writing = defer.DeferredLock()
         self._control: Any = None
-        self._is_last = False
 
     @classmethod
     def find(cls, master: BuildMaster) -> Records:
@@ -60,6 +59,7 @@ class Records(BuildbotService):
         rebuild: Rebuild,
         step_name: str,
         log_name: str = "stdio",
+        log_type: str = STREAM,
     ) -> Record:
         """A build that starts now."""
         record = Record(
@@ -71,6 +71,7 @@ class Records(BuildbotService):
             step_name,
             log_name,
             self._has_changed,
+            log_type,
         )
         self._has_changed(record)
         return record
@@ -87,7 +88,6 @@ class Records(BuildbotService):
         if self._control is not None:
             self._control.stopConsuming()
         # What the database does not take now is ended by Buildbot when the master starts again.
-        self._is_last = True
         await self.flush()
         await super().stopService()
 
@@ -129,23 +129,20 @@ class Records(BuildbotService):
             self._writing.release()
 
     async def _write(self, taken: list[tuple[Record, list[str], End | None]]) -> list[rows.Change]:
+        def write(connection: Connection) -> list[rows.Change]:
+            # New ones each time: if the connection breaks, nothing of it has happened.
+            changes = [change(*item) for item in taken]
+            rows.write(connection, self.master.db.model, changes)
+            return changes
+
         for attempt in range(CONFLICTS_MAX + 1):
             try:
-                return await while_away(
-                    self.master, lambda: self._write_once(taken), lambda: self._is_last
-                )
+                written: list[rows.Change] = await self.master.db.pool.do_with_transaction(write)
+                return written
             except IntegrityError:
                 if attempt == CONFLICTS_MAX:
                     raise
         raise AssertionError
-
-    @async_to_deferred
-    async def _write_once(
-        self, taken: list[tuple[Record, list[str], End | None]]
-    ) -> list[rows.Change]:
-        changes = [change(*item) for item in taken]
-        await self.master.db.pool.do_with_transaction(rows.write, self.master.db.model, changes)
-        return changes
 
     def _tell(
         self,
@@ -191,4 +188,5 @@ def change(record: Record, text: list[str], end: End | None) -> rows.Change:
         text=text,
         end=end,
         step_ended=record.step_ended,
+        log_type=record.log_type,
     )

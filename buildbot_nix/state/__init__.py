@@ -10,5 +10,6 @@ from __future__ import annotations
 from buildbot_nix.state.database import State
 from buildbot_nix.state.failures import Failure, Failures
 from buildbot_nix.state.janitor import Janitor
+from buildbot_nix.state.job_sets import JobSet, JobSets
 
-__all__ = ["Failure", "Failures", "Janitor", "State"]
+__all__ = ["Failure", "Failures", "Janitor", "JobSet", "JobSets", "State"]

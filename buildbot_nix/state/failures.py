@@ -60,6 +60,11 @@ class Failures:
         await self._state.do(put, FAILURES, [asdict(failure) for failure in failures])
 
     @async_to_deferred
+    async def forget_all(self) -> None:
+        """All of the project are to be tried again."""
+        await self._state.do(forget_all, self._project)
+
+    @async_to_deferred
     async def forget(self, derivations: Collection[str]) -> None:
         """They are to be tried again, or were and work."""
         await self._state.do(forget, self._project, derivations)
@@ -79,6 +84,10 @@ def find(
 def forget(connection: Connection, project: str, derivations: Collection[str]) -> None:
     for portion in portions(derivations):
         connection.execute(_of(sa.delete(FAILURES), project, portion))
+
+
+def forget_all(connection: Connection, project: str) -> None:
+    connection.execute(sa.delete(FAILURES).where(FAILURES.c.project == project))
 
 
 def _of(query: Any, project: str, derivations: Collection[str]) -> Any:

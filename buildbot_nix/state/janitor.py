@@ -12,7 +12,8 @@ from sqlalchemy.engine import Connection
 from twisted.internet.task import LoopingCall
 from twisted.python import log
 
-from buildbot_nix.state import failures
+from buildbot_nix.database import Patience
+from buildbot_nix.state import failures, job_sets
 from buildbot_nix.state.database import State
 
 #: Seconds between looks.
@@ -32,11 +33,12 @@ class Rule(NamedTuple):
 
 
 #: Each table has one.
-RULES = (Rule("failures", failures.prune),)
+RULES = (Rule("failures", failures.prune), Rule("job_sets", job_sets.prune))
 
 
 class Janitor(BuildbotService):
-    """Migrates the tables when the master starts, and deletes what is old from then on."""
+    """Migrates the tables when the master starts, makes its operations patient, and deletes what is
+    old from then on."""
 
     SERVICE_NAME: ClassVar[str] = "nix-janitor"
 
@@ -54,6 +56,9 @@ class Janitor(BuildbotService):
 
     @async_to_deferred
     async def startService(self) -> None:
+        pool = self.master.db.pool
+        assert pool is not None
+        self._patience = Patience(pool.engine)
         # First, so that a master whose database does not fit does not start.
         await State.find(self.master).migrate()
         await super().startService()
@@ -63,6 +68,7 @@ class Janitor(BuildbotService):
 
     @async_to_deferred
     async def stopService(self) -> None:
+        self._patience.stop()
         self._loop.stop()
         await super().stopService()
 

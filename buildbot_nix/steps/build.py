@@ -13,9 +13,18 @@ from twisted.python.failure import Failure
 
 from buildbot_nix._native import BuildResult, OutcomeReader, Plan, Project
 from buildbot_nix.agent import text_properties
-from buildbot_nix.builds import STEP, Buildable, Patience, Verdict, agent_command, ending
+from buildbot_nix.builds import (
+    STEP,
+    Buildable,
+    FailedBuild,
+    Patience,
+    Verdict,
+    agent_command,
+    ending,
+)
 from buildbot_nix.feed import Place, Slot
-from buildbot_nix.machines import Machines
+from buildbot_nix.machines import Machine, Machines
+from buildbot_nix.memory import Memory
 from buildbot_nix.post_build import RunPostBuildCommand
 from buildbot_nix.slots import SlotCommand, StoppedError, WorkerLostError
 from buildbot_nix.uploads import Uploads
@@ -41,6 +50,7 @@ class BuildAttribute(BuildStep):
         self._place: Place | None = None
         self._slot: Slot | None = None
         self._command: SlotCommand | None = None
+        self._landing: defer.Deferred[FailedBuild | None] | None = None
 
     @async_to_deferred
     async def run(self) -> int:
@@ -49,25 +59,73 @@ class BuildAttribute(BuildStep):
         if not drv_path:
             self._message = "no derivation to build: start the evaluation, not this builder"
             return EXCEPTION
-        machine = self.getProperty("nix_machine")
-        feed = Machines.find(self.master, machine).feed
-        place = self._place = feed.enter(self._project.name)
-        self._command = SlotCommand(self.master, self._project.build_builder, machine)
+        name = self.getProperty("nix_machine")
+        machine = Machines.find(self.master, name)
+        self._command = SlotCommand(self.master, self._project.build_builder, name)
         try:
-            await place
-        except defer.CancelledError:
-            return CANCELLED
-        slot = self._slot = feed.slot(place)
-        try:
-            return await self._build(self._command, slot, drv_path)
-        except StoppedError:
+            verdict = await self._take_turn(machine, self._command, drv_path)
+        except (defer.CancelledError, StoppedError):
             return CANCELLED
         except WorkerLostError:
             return RETRY
-        finally:
-            slot.release()
+        await self._learn(drv_path, verdict)
+        results, self._message = ending(verdict)
+        return results
 
-    async def _build(self, command: SlotCommand, slot: Slot, drv_path: str) -> int:
+    async def _take_turn(self, machine: Machine, command: SlotCommand, drv_path: str) -> Verdict:
+        """Builds when there is a slot and nobody builds the same: then that is waited for."""
+        while True:
+            while drv_path in machine.flights:
+                self._landing = machine.flights.wait(drv_path)
+                self.updateSummary()
+                failed = await self._landing
+                self._landing = None
+                if failed is not None:
+                    return failed.for_others()
+            place = self._place = machine.feed.enter(self._project.name)
+            self.updateSummary()
+            await place
+            slot = self._slot = machine.feed.slot(place)
+            try:
+                if drv_path not in machine.flights:
+                    return await self._fly(machine, command, slot, drv_path)
+            finally:
+                slot.release()
+
+    async def _fly(
+        self, machine: Machine, command: SlotCommand, slot: Slot, drv_path: str
+    ) -> Verdict:
+        """Builds, and tells who waits for it."""
+        assert self.build is not None
+        failed: FailedBuild | None = None
+        machine.flights.begin(drv_path)
+        try:
+            verdict = await self._build(command, slot, drv_path)
+            if verdict.fails_derivation:
+                failed = FailedBuild(verdict, await self.build.getUrl())
+        finally:
+            machine.flights.end(drv_path, failed)
+        return verdict
+
+    async def _learn(self, drv_path: str, verdict: Verdict) -> None:
+        """What this teaches of builds that are remembered as failed."""
+        assert self.build is not None
+        memory = Memory.of(self.build, self._plan, self._project.name)
+        if memory is None:
+            return
+        failed = verdict.failed_drv
+        await memory.look_up([drv_path, failed] if failed else [drv_path])
+        if verdict.result == BuildResult.Succeeded:
+            memory.succeeded(drv_path)
+        elif verdict.fails_derivation and failed is not None:
+            url = await self.build.getUrl()
+            for derivation in {drv_path, failed}:
+                # What was not its own failure is one only if it was before.
+                if derivation == failed == drv_path or memory.is_doubted(derivation):
+                    memory.failed(derivation, self.getProperty("attr"), url)
+        await memory.written()
+
+    async def _build(self, command: SlotCommand, slot: Slot, drv_path: str) -> Verdict:
         assert self.build is not None
         build = Buildable(drv_path, self.getProperty("attr"), text_properties(self.build))
         stdio = cast(StreamLog, await self.addLog("stdio"))
@@ -80,8 +138,7 @@ class BuildAttribute(BuildStep):
             self.setProperty(name, value, self.name)
         if verdict.result == BuildResult.Succeeded:
             self._go_on(build, verdict.outputs)
-        results, self._message = ending(verdict)
-        return results
+        return verdict
 
     def _go_on(self, build: Buildable, outputs: dict[str, str]) -> None:
         """What is done with the result."""
@@ -106,7 +163,9 @@ class BuildAttribute(BuildStep):
     @async_to_deferred
     async def interrupt(self, reason: str | Failure) -> None:
         await super().interrupt(reason)
-        if self._place is not None and not self._place.called:
+        if self._landing is not None:
+            self._landing.cancel()
+        elif self._place is not None and not self._place.called:
             self._place.cancel()
         elif self._command is not None:
             self._command.stop(str(reason))
@@ -114,6 +173,8 @@ class BuildAttribute(BuildStep):
                 self._slot.cancel()
 
     def getCurrentSummary(self) -> dict[str, str]:
+        if self._landing is not None:
+            return {"step": "waiting for another build of the same derivation"}
         waits = self._place is not None and not self._place.called
         if self._slot is not None and self._slot.rests:
             return {"step": "waiting for another attempt"}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from buildbot.process.results import CANCELLED, EXCEPTION, FAILURE, SUCCESS
+from buildbot.process.results import CANCELLED, EXCEPTION, FAILURE, RETRY, SKIPPED, SUCCESS
 from buildbot.util.twisted import async_to_deferred
 
 from buildbot_nix._native import CheckoutReader, Plan, Project
-from buildbot_nix.agent import no_word, run_agent, text_properties
+from buildbot_nix.agent import no_word, run_agent, text_properties, was_killed
+from buildbot_nix.continuation import find_continued, may_start_again
 from buildbot_nix.steps.credentials import WithCredentials
 
 #: Seconds that Buildbot waits longer than the agent before it ends a checkout itself.
@@ -14,6 +15,9 @@ GRACE_SECONDS = 120
 
 #: Where the worker has secrets while the agent runs: beside the folder of the build.
 CREDENTIALS = "checkout-credentials"
+
+#: Where properties of a build say that they come from that a checkout has set.
+PROPERTY_SOURCE = "Git"
 
 #: Exit statuses of the agent that are no success.
 RESULTS = {
@@ -42,6 +46,12 @@ class Checkout(WithCredentials):
     @async_to_deferred
     async def run(self) -> int:
         assert self.build is not None
+        job_set = await find_continued(self.build)
+        if job_set is not None:
+            for name, value in job_set.properties.items():
+                self.setProperty(name, value, PROPERTY_SOURCE)
+            self._summary = "not needed: what was found is stored"
+            return SKIPPED
         reader = CheckoutReader()
         secrets = self._secrets()
         command = self._plan.checkout_command(
@@ -59,13 +69,14 @@ class Checkout(WithCredentials):
             self._summary = str(remote.output_error)
             return EXCEPTION
         for name, value in reader.properties.items():
-            self.setProperty(name, value, "Git")
+            self.setProperty(name, value, PROPERTY_SOURCE)
         self._summary = reader.summary
         if remote.rc == 0 and reader.properties:
             return SUCCESS
         if self._summary is None:
             self._summary = no_word("checkout", remote.rc)
-            return EXCEPTION
+            is_again = was_killed(remote) and not self.stopped and await may_start_again(self.build)
+            return RETRY if is_again else EXCEPTION
         return EXCEPTION if remote.rc is None else RESULTS.get(remote.rc, EXCEPTION)
 
     def _secrets(self) -> dict[str, str]:
@@ -82,6 +93,6 @@ class Checkout(WithCredentials):
     def getResultSummary(self) -> dict[str, str]:
         if self._summary is None:
             return super().getResultSummary()
-        if self.results == SUCCESS:
+        if self.results in (SUCCESS, SKIPPED):
             return {"step": self._summary}
         return {"step": self._summary, "build": self._summary}

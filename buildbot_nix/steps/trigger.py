@@ -17,15 +17,21 @@ from buildbot_nix._bridge import in_thread
 from buildbot_nix._native import BuildResult, Finding, Job, Plan, Priority, Project, Run
 from buildbot_nix.agent import run_quietly, text_properties
 from buildbot_nix.builds import AttributeBuilds, FailedBuild, Verdict
+from buildbot_nix.continuation import run_number
 from buildbot_nix.errors import BuildbotNixError
 from buildbot_nix.heads import Heads
 from buildbot_nix.machines import Machine, Machines
+from buildbot_nix.memory import Memory
 from buildbot_nix.records import Record
+from buildbot_nix.records.past import PastRecord
 
 #: Seconds that the end of a run may take on the worker.
 RELEASE_SECONDS = 300
 #: Seconds that keeping results may take there: some ten thousand links, as a rule.
 KEEP_SECONDS = 900
+
+#: Name of the log that has the whole run.
+SUMMARY = "summary"
 
 #: Where a build keeps its driver.
 ATTRIBUTE = "nix_run"
@@ -44,14 +50,22 @@ class RunDriver:
     """Starts the builds that a :class:`Run` says are ready and tells it how they ended."""
 
     def __init__(
-        self, builds: AttributeBuilds, machine: Machine, project: str, priority: Priority
+        self,
+        builds: AttributeBuilds,
+        machine: Machine,
+        project: str,
+        priority: Priority,
+        memory: Memory | None = None,
     ) -> None:
-        self.run = Run()
+        self.run = Run(asks=memory is not None)
         self.project = project
         self.priority = priority
         #: Fires once the evaluation and every build has ended.
         self.finished: defer.Deferred[None] = defer.Deferred()
-        self._failures: list[tuple[str, Record]] = []
+        self._failures: list[tuple[str, str]] = []
+        self._memory = memory
+        #: The end of asking what has failed before, of the jobs that have arrived.
+        self._asking: defer.Deferred[None] | None = None
         self._builds = builds
         self._feed = machine.feed
         self._flights = machine.flights
@@ -77,6 +91,7 @@ class RunDriver:
     def take_output(self, data: bytes) -> None:
         """The agent said something; builds that are ready by it are started."""
         self.run.feed(data)
+        self._ask()
         self._record_unbuilt()
         self._feed.offer(self)
         self.on_progress()
@@ -90,6 +105,33 @@ class RunDriver:
         self._feed.offer(self)
         self._check_finished()
 
+    @async_to_deferred
+    async def all_known(self) -> None:
+        """All jobs that have arrived are in the run."""
+        if self._asking is not None and not self._asking.called:
+            waiting: defer.Deferred[None] = defer.Deferred()
+            self._asking.addBoth(lambda _: waiting.callback(None))
+            await waiting
+
+    def _ask(self) -> None:
+        if self._asking is None or self._asking.called:
+            self._asking = self._ask_all()
+
+    @async_to_deferred
+    async def _ask_all(self) -> None:
+        while self._memory is not None and (questions := self.run.take_questions()):
+            answer: dict[str, tuple[str, int]] = {}
+            try:
+                answer = await self._memory.look_up(questions)
+            except Exception:
+                # They are built, as if nothing were known.
+                log.err(None, "while looking up what failed before")
+            self.run.answer(answer)
+            self._record_unbuilt()
+            self._feed.offer(self)
+            self.on_progress()
+            self._check_finished()
+
     def cancel(self, reason: str) -> None:
         """Stops the builds that run and starts no more."""
         if self._cancelled:
@@ -102,6 +144,11 @@ class RunDriver:
         for landing in list(self._landings):
             landing.cancel()
         self._check_finished()
+
+    def amend(self, records: list[PastRecord]) -> None:
+        """Somebody had attributes built again: all that is recorded of the run."""
+        self.run.amend(records)
+        self.on_progress()
 
     def start_one(self) -> bool:
         """Starts a ready build, see :class:`buildbot_nix.feed.Source`."""
@@ -136,11 +183,11 @@ class RunDriver:
             return
         verdict = failed.verdict
         try:
-            own = await self._builds.take_over(job, self.run.attribute or "", failed)
-            verdict = own.verdict
-            self._show(job.index, own.record)
-            self._builds.tell(own.record)
-            self._note_failure(job, own)
+            verdict, record = self._builds.take_over(job, self.run.attribute or "", failed)
+            self._show(job.index, record)
+            self._builds.tell(record)
+            await self._builds.settled()
+            self._has_failed(job, FailedBuild(verdict, self._builds.url(record)))
         finally:
             self._finish(job, verdict)
             self._feed.offer(self)
@@ -161,12 +208,14 @@ class RunDriver:
         try:
             verdict = await self._builds.run(job, self.run.attribute or "", slot, on_begin)
             if begun and verdict.result in (BuildResult.Failed, BuildResult.Transient):
-                ended = FailedBuild(verdict, self._builds, begun[-1])
-                self._note_failure(job, ended)
-                # Anything else says nothing of the derivation.
-                failed = ended if verdict.fails_derivation else None
                 # Records of what needs it tell where it can be seen.
                 await self._builds.settled()
+                ended = FailedBuild(verdict, self._builds.url(begun[-1]))
+                self._has_failed(job, ended)
+                # Anything else says nothing of the derivation.
+                failed = ended if verdict.fails_derivation else None
+            elif verdict.result == BuildResult.Succeeded and self._memory is not None:
+                self._memory.succeeded(job.drv_path)
         finally:
             self._flights.end(job.drv_path, failed)
             for record in begun:
@@ -175,10 +224,15 @@ class RunDriver:
             slot.release()
             self._check_finished()
 
-    def _note_failure(self, job: Job, failed: FailedBuild) -> None:
-        is_its_own = failed.verdict.failed_drv in (None, job.drv_path)
+    def _has_failed(self, job: Job, ended: FailedBuild) -> None:
+        """Notes the first failures, and remembers what need not be tried again."""
+        verdict = ended.verdict
+        is_its_own = verdict.failed_drv in (None, job.drv_path)
         if is_its_own and len(self._failures) < LINKS_MAX:
-            self._failures.append((job.attr, failed.record))
+            self._failures.append((job.attr, ended.url))
+        in_vain = self.run.in_vain(job.index, verdict.result, verdict.failed_drv)
+        if in_vain is not None and self._memory is not None:
+            self._memory.failed(in_vain, job.attr, ended.url)
 
     def _finish(self, job: Job, verdict: Verdict) -> None:
         self.run.finish(job.index, verdict.result, verdict.message, verdict.failed_drv)
@@ -194,15 +248,17 @@ class RunDriver:
 
     def _show(self, index: int, record: Record) -> None:
         """Links the record from the summary, as soon as it has an address."""
-        record.written.addCallback(
-            lambda _: self.run.set_url(index, self._builds.url(record) or "")
-        )
+        record.written.addCallback(lambda _: self.run.set_url(index, self._builds.url(record)))
 
     @async_to_deferred
-    async def failures(self) -> list[tuple[str, str]]:
-        """``attr`` and URL of the first builds that failed, once every build has ended."""
+    async def settled(self) -> None:
+        """All that was recorded has an address, once every build has ended."""
         await self._builds.settled()
-        return [(attr, self._builds.url(record) or "") for attr, record in self._failures]
+
+    @property
+    def failures(self) -> list[tuple[str, str]]:
+        """``attr`` and URL of the first builds that failed."""
+        return self._failures
 
     def _check_finished(self) -> None:
         if self.run.is_finished and not self.finished.called:
@@ -237,9 +293,9 @@ class BuildFlake(BuildStep):
         await self._update_outputs(driver.run)
         await self._forget()
         await self._release()
-        failures = await driver.failures()
-        await self.addHTMLLog("summary", driver.run.html())
-        for attr, url in failures:
+        await driver.settled()
+        await self.addHTMLLog(SUMMARY, driver.run.html())
+        for attr, url in driver.failures:
             await self.addURL(f"{attr} failed", url)
         if self.build is not None and self.build.results == RETRY:
             # The worker is lost or the master stops: Buildbot starts all of it once more.
@@ -249,10 +305,13 @@ class BuildFlake(BuildStep):
     async def _keep(self) -> None:
         """Keeps the results that needed no build too, and lets go those of attributes that are
         gone; from a list that the evaluation has left on the worker."""
-        assert self.build is not None and self.build.buildid is not None
+        assert self.build is not None
         assert self.master is not None and self.master.name is not None
         command = self._plan.keep_command(
-            self._project.name, text_properties(self.build), self.master.name, self.build.buildid
+            self._project.name,
+            text_properties(self.build),
+            self.master.name,
+            run_number(self.build),
         )
         if command is not None and self.build.results != RETRY:
             await run_quietly(self, command, max_time=KEEP_SECONDS)
@@ -282,7 +341,7 @@ class BuildFlake(BuildStep):
         if machine.existing == existing or self.build.results == RETRY:
             return
         machine.existing = existing
-        command = self._plan.forget_command(self.master.name, self.build.buildid)
+        command = self._plan.forget_command(self.master.name, run_number(self.build))
         await run_quietly(self, command, max_time=RELEASE_SECONDS, stdin=existing)
         try:
             await in_thread(self._plan.forget_outputs, heads.known, heads.gone)
@@ -292,9 +351,9 @@ class BuildFlake(BuildStep):
     async def _release(self) -> None:
         """The garbage collector may have the derivations. What is not done here, since the worker
         is lost or the master stops, is done when the next evaluation begins there."""
-        assert self.build is not None and self.build.buildid is not None
+        assert self.build is not None
         assert self.master is not None and self.master.name is not None
-        command = self._plan.release_command(self.master.name, self.build.buildid)
+        command = self._plan.release_command(self.master.name, run_number(self.build))
         if self.build.results != RETRY:
             await run_quietly(self, command, max_time=RELEASE_SECONDS)
 

@@ -6,6 +6,7 @@ import json
 import tempfile
 from collections.abc import Generator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from buildbot.process.properties import Secret
@@ -57,7 +58,7 @@ class TestCheckout(TestBuildStepMixin, TestReactorMixin, unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
-        return self.setup_test_build_step()
+        return self.setup_test_build_step(want_db=True)
 
     def set_up(self, *expected: Any, properties: dict[str, str], **repository: object) -> Checkout:
         plan = write_plan(self.folder, **repository)
@@ -66,6 +67,7 @@ class TestCheckout(TestBuildStepMixin, TestReactorMixin, unittest.TestCase):
         for name, value in properties.items():
             self.build.setProperty(name, value, "test")
         self.build.workdir = "build"
+        self.build.requests = [SimpleNamespace(id=1)]
         self.expect_commands(*expected)
         return step
 

@@ -38,9 +38,15 @@ class FakeBuilds:
         self.running.clear()
         running.callback(verdict)
 
-    async def take_over(self, job: Job, attribute: str, failed: FailedBuild) -> FailedBuild:
+    def take_over(self, job: Job, attribute: str, failed: FailedBuild) -> tuple[Verdict, Any]:
         self.taken_over.append(job.attr)
-        return FailedBuild(failed.verdict, failed.builds, self._record())
+        return failed.for_others(), self._record()
+
+    async def settled(self) -> None:
+        pass
+
+    def url(self, record: Any) -> str:
+        return "http://ci.example/"
 
     def tell(self, record: Any) -> None:
         pass

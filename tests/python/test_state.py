@@ -18,9 +18,10 @@ from twisted.internet import defer
 from twisted.trial import unittest
 
 from buildbot_nix.startup import database_problem
-from buildbot_nix.state import Failure, Failures, Janitor, State, migrate
+from buildbot_nix.state import Failure, Failures, Janitor, JobSet, JobSets, State, migrate
 from buildbot_nix.state.failures import FAILURES
 from buildbot_nix.state.janitor import ROWS_MAX, RULES
+from buildbot_nix.state.job_sets import pack
 from buildbot_nix.state.tables import METADATA, VALUES_MAX
 
 
@@ -113,6 +114,20 @@ def failure(derivation: str, **more: Any) -> Failure:
     return Failure(derivation=derivation, **(known | more))
 
 
+def job_set(request: int, **more: Any) -> JobSet:
+    known: dict[str, Any] = {
+        "project": "site",
+        "build": 7,
+        "machine": "farm",
+        "properties": {"got_revision": "abc"},
+        "lost": None,
+        "slices": 2,
+        "stored_at": 100,
+        "ended_at": None,
+    }
+    return JobSet(request=request, **(known | more))
+
+
 class TestState(TestReactorMixin, unittest.TestCase):
     @defer.inlineCallbacks
     def setUp(self) -> Generator[Any, Any, None]:
@@ -160,6 +175,36 @@ class TestState(TestReactorMixin, unittest.TestCase):
         assert len(queries) == 3
         yield self.failures.forget(names)
         assert (yield self.failures.of(names, 0)) == {}
+
+    @defer.inlineCallbacks
+    def test_job_sets_come_back_until_their_run_has_ended(self) -> Generator[Any, Any, None]:
+        job_sets = JobSets(self.state)
+        assert (yield job_sets.find(1)) is None
+        yield job_sets.end(1)
+        for _ in range(2):
+            # A second evaluation of the same request takes the place of the first.
+            yield job_sets.store(job_set(1), [pack(b"one "), pack(b"two")])
+        yield job_sets.store(job_set(2, build=8), [])
+        assert (yield job_sets.find(1)) == job_set(1)
+        content = b""
+        for number in range(3):
+            content += yield job_sets.read_slice(1, number)
+        assert content == b"one two"
+        assert {it.build for it in (yield job_sets.unfinished())} == {7, 8}
+        yield job_sets.end(1)
+        assert [it.build for it in (yield job_sets.unfinished())] == [8]
+        assert (yield job_sets.find(1)).ended_at is not None
+
+    @defer.inlineCallbacks
+    def test_old_job_sets_go_with_all_their_pieces(self) -> Generator[Any, Any, None]:
+        job_sets = JobSets(self.state)
+        yield job_sets.store(job_set(1, stored_at=10), [pack(b"old")])
+        yield job_sets.store(job_set(2, stored_at=20), [pack(b"young")])
+        [prune] = [rule.prune for rule in RULES if rule.name == "job_sets"]
+        assert (yield self.state.do(prune, 20, 10)) == 1
+        assert (yield job_sets.find(1)) is None
+        assert (yield job_sets.read_slice(1, 0)) == b""
+        assert (yield job_sets.read_slice(2, 0)) == b"young"
 
     @defer.inlineCallbacks
     def test_the_janitor_deletes_what_is_old(self) -> Generator[Any, Any, None]:

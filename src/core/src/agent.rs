@@ -6,13 +6,20 @@ use std::fmt::Write as _;
 use nix_derivation::{HashAlgorithm, hash_bytes};
 
 use crate::config::IsolationSettings;
-use crate::machine_line::{CacheStatus, Checkout, Job};
+use crate::machine_line::{BuildResult, CacheStatus, Checkout, Job};
 use crate::nix::{AttrPath, DrvPath};
 use crate::plan::{
     CachePlan, MasterPlan, ON_BRANCH, ProjectPlan, PullRequest, YES, given, virtual_builder_name,
 };
 use crate::results::{branch_folder, component, project_folder};
-use crate::run::{Attribute, Outcome, Unbuilt};
+use crate::run::{Attribute, Life, Outcome, Past, Unbuilt};
+
+/// Property of a record: the attribute that failed, which this one needs.
+const DEPENDENCY: &str = "dependency.attr";
+/// Property of a record: where the failure can be seen, because of which this was not built.
+const FIRST_FAILURE_URL: &str = "first_failure_url";
+/// Property of a record: when that was.
+const FIRST_FAILURE_TIME: &str = "first_failure_time";
 
 /// Longest time that a checkout may take, in seconds.
 pub const CHECKOUT_TIMEOUT: u64 = 3600;
@@ -341,10 +348,47 @@ pub fn unbuilt_properties(
         Some(job) => build_properties(project, attribute, job),
         None => named_properties(project, attribute, attr, attr_path),
     };
-    if let Outcome::DependencyFailed { cause } = outcome {
-        properties.insert("dependency.attr", cause.clone());
+    match outcome {
+        Outcome::DependencyFailed { cause } => {
+            properties.insert(DEPENDENCY, cause.clone());
+        }
+        Outcome::FailedBefore { when, url } => {
+            properties.insert(FIRST_FAILURE_URL, url.clone());
+            properties.insert(FIRST_FAILURE_TIME, when.clone());
+        }
+        _ => {}
     }
     properties
+}
+
+/// What the record of an attribute tells, which may be one without a build: its name and what became
+/// of it. None if it is no attribute's, or still open. `text` is its one line for people.
+pub fn past(
+    properties: &BTreeMap<String, String>,
+    result: BuildResult,
+    text: &str,
+    url: &str,
+) -> Option<(String, Past)> {
+    let given = |name| given(properties, name);
+    let life = if let Some(first) = given(FIRST_FAILURE_URL) {
+        Life::FailedBefore {
+            when: given(FIRST_FAILURE_TIME).unwrap_or_default().to_owned(),
+            url: first.to_owned(),
+        }
+    } else if let Some(cause) = given(DEPENDENCY) {
+        let cause = Some(cause.to_owned());
+        Life::Unbuilt { cause }
+    } else if given("drv_path").is_none() {
+        Life::Unbuilt { cause: None }
+    } else {
+        Life::Built {
+            result,
+            message: Some(text.to_owned()),
+            failed_drv: given("failed_drv").and_then(|drv| drv.parse().ok()),
+        }
+    };
+    let url = url.to_owned();
+    Some((given("attr")?.to_owned(), Past { url, life }))
 }
 
 /// What every build of an attribute has.

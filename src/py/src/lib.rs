@@ -41,7 +41,7 @@ mod _native {
     #[pymodule_export]
     use crate::placement::{MachineLoad, choose_machine};
     #[pymodule_export]
-    use crate::plan::{Evaluation, Plan, load_plan};
+    use crate::plan::{Evaluation, FailureMemory, Plan, load_plan};
     #[pymodule_export]
     use crate::publish::{Cache, PostBuildStep, UploadReader, Uploader, Words};
     #[pymodule_export]

@@ -50,6 +50,25 @@ impl Evaluation {
 /// Branches by name of the project.
 type Branches = BTreeMap<String, BTreeSet<String>>;
 
+/// What a run does about builds that failed before.
+#[pyclass(module = "buildbot_nix._native", frozen, eq, hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum FailureMemory {
+    Off,
+    Renew,
+    Heed,
+}
+
+impl From<plan::FailureMemory> for FailureMemory {
+    fn from(memory: plan::FailureMemory) -> Self {
+        match memory {
+            plan::FailureMemory::Off => Self::Off,
+            plan::FailureMemory::Renew => Self::Renew,
+            plan::FailureMemory::Heed => Self::Heed,
+        }
+    }
+}
+
 /// A plan, and what is needed to read the secrets that it names.
 #[pyclass(module = "buildbot_nix._native", frozen)]
 pub(crate) struct Plan {
@@ -129,6 +148,11 @@ impl Plan {
     #[getter]
     fn build_timeout(&self) -> u64 {
         self.plan().building.timeout
+    }
+
+    #[getter]
+    fn cache_failed_builds(&self) -> bool {
+        self.plan().building.remember_failures
     }
 
     #[getter]
@@ -234,6 +258,24 @@ impl Plan {
         boundary::call(python, || {
             let priority = feed::Priority::of_run(self.plan(), self.project(project)?, &properties);
             Ok::<_, Error>(priority.into())
+        })
+    }
+
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "PyO3 makes a map of its own from a dict"
+    )]
+    fn failure_memory(
+        &self,
+        python: Python<'_>,
+        project: &str,
+        properties: BTreeMap<String, String>,
+        reason: &str,
+    ) -> PyResult<FailureMemory> {
+        boundary::call(python, || {
+            let project = self.project(project)?;
+            let memory = self.plan().failure_memory(project, &properties, reason);
+            Ok::<_, Error>(memory.into())
         })
     }
 

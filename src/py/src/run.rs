@@ -1,14 +1,26 @@
 //! Stages jobs and graph, and their report: one run as a handle.
 
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use buildbot_nix_core::error::Error;
 use buildbot_nix_core::results::Results;
-use buildbot_nix_core::{machine_line, report, run};
+use buildbot_nix_core::{agent, machine_line, report, run};
 use pyo3::prelude::*;
 
 use crate::boundary;
 use crate::build::BuildResult;
+
+/// Properties, result, one line for people and URL of an attribute's record.
+type PastRecord = (BTreeMap<String, String>, BuildResult, String, String);
+
+fn past(records: Vec<PastRecord>) -> impl Iterator<Item = (String, run::Past)> {
+    records
+        .into_iter()
+        .filter_map(|(properties, result, text, url)| {
+            agent::past(&properties, result.into(), &text, &url)
+        })
+}
 
 /// What a run comes to.
 #[pyclass(module = "buildbot_nix._native", frozen, eq, hash)]
@@ -66,8 +78,10 @@ impl Unbuilt {
     }
 
     #[getter]
-    fn evaluated(&self) -> bool {
-        self.unbuilt.attribute.job.is_some()
+    fn job(&self) -> Option<Job> {
+        let job = self.unbuilt.attribute.job.clone()?;
+        let index = self.unbuilt.index;
+        Some(Job { index, job })
     }
 
     #[getter]
@@ -83,6 +97,16 @@ impl Unbuilt {
     #[getter]
     fn log(&self) -> &str {
         &self.text.log
+    }
+
+    #[getter]
+    fn log_name(&self) -> &'static str {
+        self.text.log_name
+    }
+
+    #[getter]
+    fn is_html(&self) -> bool {
+        self.text.is_html
     }
 }
 
@@ -105,8 +129,71 @@ impl Run {
 #[pymethods]
 impl Run {
     #[new]
-    fn new() -> Self {
-        Self(Mutex::default())
+    #[pyo3(signature = (*, asks = false))]
+    fn new(asks: bool) -> Self {
+        Self(Mutex::new(if asks {
+            run::Run::asking()
+        } else {
+            run::Run::default()
+        }))
+    }
+
+    fn restore(&self, python: Python<'_>, records: Vec<PastRecord>) -> PyResult<()> {
+        boundary::call(python, || {
+            self.lock().restore(past(records));
+            Ok::<_, Error>(())
+        })
+    }
+
+    fn close(&self, python: Python<'_>) -> PyResult<()> {
+        boundary::call(python, || {
+            self.lock().close();
+            Ok::<_, Error>(())
+        })
+    }
+
+    fn amend(&self, python: Python<'_>, records: Vec<PastRecord>) -> PyResult<()> {
+        boundary::call(python, || {
+            self.lock().amend(past(records));
+            Ok::<_, Error>(())
+        })
+    }
+
+    fn take_questions(&self, python: Python<'_>) -> PyResult<Vec<String>> {
+        boundary::call(python, || {
+            let questions = self.lock().take_questions();
+            Ok::<_, Error>(questions.iter().map(ToString::to_string).collect())
+        })
+    }
+
+    fn answer(
+        &self,
+        python: Python<'_>,
+        remembered: HashMap<String, (String, i64)>,
+    ) -> PyResult<()> {
+        let remembered = remembered
+            .into_iter()
+            .filter_map(|(drv, (url, failed_at))| {
+                Some((drv.parse().ok()?, run::Remembered { url, failed_at }))
+            });
+        let remembered = remembered.collect();
+        boundary::call(python, || {
+            self.lock().answer(&remembered);
+            Ok::<_, Error>(())
+        })
+    }
+
+    fn in_vain(
+        &self,
+        index: usize,
+        result: BuildResult,
+        failed_drv: Option<&str>,
+    ) -> Option<String> {
+        let failed_drv = failed_drv.and_then(|drv| drv.parse().ok());
+        let drv = self
+            .lock()
+            .in_vain(index, result.into(), failed_drv.as_ref());
+        drv.map(|drv| drv.to_string())
     }
 
     fn feed(&self, python: Python<'_>, data: &[u8]) -> PyResult<()> {
@@ -230,6 +317,14 @@ impl Run {
             });
             Ok::<_, Error>(compared)
         })
+    }
+
+    fn lost_text(&self) -> Option<String> {
+        self.lock().lost_text()
+    }
+
+    fn recall_lost(&self, text: &str) {
+        self.lock().recall_lost(text);
     }
 
     #[getter]

@@ -39,7 +39,9 @@ pub(super) fn exit(run: &Run) -> Exit {
     let is_bad = |outcome: &Outcome| {
         matches!(
             outcome,
-            Outcome::Failed { .. } | Outcome::EvaluationFailed { .. }
+            Outcome::Failed { .. }
+                | Outcome::FailedBefore { .. }
+                | Outcome::EvaluationFailed { .. }
         )
     };
     if run.fatal().is_some() || is(is_bad) {

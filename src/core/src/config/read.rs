@@ -64,6 +64,7 @@ fn settings(table: &Table) -> Read<Settings> {
     let post_build = post_build(table);
     let caches = caches(table);
     let outputs_path = table.perhaps("outputs_path", value::absolute_path);
+    let cache_failed_builds = table.optional("cache_failed_builds", value::boolean, false);
     let retention = retention(table);
     let allow_unauthenticated_control =
         table.optional("allow_unauthenticated_control", value::boolean, false);
@@ -102,6 +103,7 @@ fn settings(table: &Table) -> Read<Settings> {
         post_build: post_build?,
         caches: caches?,
         outputs_path: outputs_path?.map(Into::into),
+        cache_failed_builds: cache_failed_builds?,
         retention: retention?,
         allow_unauthenticated_control: allow_unauthenticated_control?,
         branches: branches?,

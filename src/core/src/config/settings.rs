@@ -12,6 +12,10 @@ use super::{
 
 /// All settings of a master, checked. `docs/configuration.md` explains each key.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a key that people set"
+)]
 pub struct Settings {
     /// Public URL of the web interface, with a slash at the end.
     pub url: String,
@@ -53,6 +57,8 @@ pub struct Settings {
     pub caches: Vec<CacheSettings>,
     /// Folder of the files that say what each attribute was last built as.
     pub outputs_path: Option<std::path::PathBuf>,
+    /// Whether builds that failed are not tried again for a while.
+    pub cache_failed_builds: bool,
     /// How long the database keeps what.
     pub retention: Retention,
     /// Whether everyone may start, stop and rebuild.

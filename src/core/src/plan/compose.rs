@@ -54,6 +54,7 @@ pub fn master_plan(
             max_silent_time: settings.build_max_silent_time,
             log_limit_mib: settings.build_log_limit,
             retries: settings.retries,
+            remember_failures: settings.cache_failed_builds,
             show_trace: settings.show_trace_on_failure,
         },
         post_build: settings.post_build.clone(),
@@ -245,6 +246,20 @@ fn builder_plans(project: &ProjectPlan) -> [BuilderPlan; 2] {
     ]
 }
 
+/// Suffix of the name of what starts evaluations by hand.
+const FORCE: &str = "force";
+
+impl ProjectPlan {
+    fn scheduler(&self, suffix: &str) -> String {
+        format!("{}-{suffix}", self.id)
+    }
+
+    /// Name of the scheduler that starts evaluations by hand.
+    pub(super) fn force_scheduler(&self) -> String {
+        self.scheduler(FORCE)
+    }
+}
+
 fn builder_name(project: &ProjectPlan, word: &str) -> String {
     format!("{}/{word}", project.name)
 }
@@ -254,10 +269,10 @@ fn scheduler_plans(project: &ProjectPlan) -> [SchedulerPlan; 4] {
         ("primary", SchedulerKind::Branches, "nix-eval"),
         ("merge-queue", SchedulerKind::MergeQueue, "nix-eval"),
         ("nix-build", SchedulerKind::Triggerable, "nix-build"),
-        ("force", SchedulerKind::Force, "nix-eval"),
+        (FORCE, SchedulerKind::Force, "nix-eval"),
     ]
     .map(|(suffix, kind, word)| SchedulerPlan {
-        name: format!("{}-{suffix}", project.id),
+        name: project.scheduler(suffix),
         kind,
         project: project.name.clone(),
         builder: builder_name(project, word),

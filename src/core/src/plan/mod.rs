@@ -5,6 +5,7 @@
 //! left out with a [`Notice`] and never takes another one down.
 
 mod compose;
+mod failures;
 mod identify;
 mod load;
 mod names;
@@ -16,6 +17,7 @@ mod trust;
 mod types;
 
 pub use compose::master_plan;
+pub use failures::FailureMemory;
 pub use identify::{Identified, identify};
 pub use load::{LoadedPlan, SecretFiles};
 pub use names::{ProjectId, ProjectName, ProjectNameError, virtual_builder_name};

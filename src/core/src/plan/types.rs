@@ -98,6 +98,8 @@ pub struct BuildingPlan {
     pub log_limit_mib: u64,
     /// How it is tried again if its machine fails it.
     pub retries: Retries,
+    /// Whether builds that failed are not tried again for a while.
+    pub remember_failures: bool,
     /// Whether errors come with a Nix trace.
     pub show_trace: bool,
 }

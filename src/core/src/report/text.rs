@@ -13,6 +13,7 @@ pub fn short(run: &Run) -> String {
         already_there,
         built,
         failed,
+        failed_before,
         evaluation_failed,
         dependency_failed,
         cancelled,
@@ -24,6 +25,7 @@ pub fn short(run: &Run) -> String {
     for (number, word) in [
         (evaluation_failed, "failed to evaluate"),
         (failed, "failed"),
+        (failed_before, "failed before"),
         (dependency_failed, "with a failed dependency"),
         (cancelled, "cancelled"),
         (running, "running"),
@@ -91,8 +93,9 @@ pub fn text(run: &Run) -> String {
 pub(super) fn bad(run: &Run) -> Vec<&Attribute> {
     let rank = |attribute: &Attribute| match attribute.outcome {
         Outcome::Failed { .. } | Outcome::Broken { .. } => Some(0),
-        Outcome::EvaluationFailed { .. } => Some(1),
-        Outcome::DependencyFailed { .. } => Some(2),
+        Outcome::FailedBefore { .. } => Some(1),
+        Outcome::EvaluationFailed { .. } => Some(2),
+        Outcome::DependencyFailed { .. } => Some(3),
         _ => None,
     };
     let mut bad: Vec<&Attribute> = run
@@ -113,6 +116,10 @@ pub(super) fn verdict(outcome: &Outcome) -> (&'static str, String) {
         Outcome::Built => ("was built", String::new()),
         Outcome::Failed { message } => ("failed", message.clone()),
         Outcome::Broken { message } => ("could not be built here", message.clone()),
+        Outcome::FailedBefore { when, url } => (
+            "failed before",
+            format!("at {when}, and was not tried again: {url}"),
+        ),
         Outcome::EvaluationFailed { error } => ("failed to evaluate", error.clone()),
         Outcome::DependencyFailed { cause } => {
             ("was not built", format!("it needs {cause}, which failed"))

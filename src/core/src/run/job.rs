@@ -34,6 +34,13 @@ pub enum Outcome {
         /// For people.
         message: String,
     },
+    /// Not built, because that was in vain before.
+    FailedBefore {
+        /// When, for people.
+        when: String,
+        /// Where that can be seen.
+        url: String,
+    },
     /// Its build could not be tried properly: the machine's fault.
     Broken {
         /// For people.
@@ -77,6 +84,8 @@ pub struct Tally {
     pub built: usize,
     /// [`Outcome::Failed`] and [`Outcome::Broken`]
     pub failed: usize,
+    /// [`Outcome::FailedBefore`]
+    pub failed_before: usize,
     /// [`Outcome::EvaluationFailed`]
     pub evaluation_failed: usize,
     /// [`Outcome::DependencyFailed`]
@@ -93,6 +102,7 @@ impl Tally {
             Outcome::AlreadyThere => &mut self.already_there,
             Outcome::Built => &mut self.built,
             Outcome::Failed { .. } | Outcome::Broken { .. } => &mut self.failed,
+            Outcome::FailedBefore { .. } => &mut self.failed_before,
             Outcome::EvaluationFailed { .. } => &mut self.evaluation_failed,
             Outcome::DependencyFailed { .. } => &mut self.dependency_failed,
             Outcome::Cancelled => &mut self.cancelled,
@@ -102,6 +112,6 @@ impl Tally {
 
     /// Number of attributes that make a run fail.
     pub fn bad(&self) -> usize {
-        self.failed + self.evaluation_failed + self.dependency_failed
+        self.failed + self.failed_before + self.evaluation_failed + self.dependency_failed
     }
 }

@@ -4,10 +4,14 @@
 //! said about it. Does no I/O and knows no Buildbot: the step on the master and
 //! `buildbot-nix check` drive the same object.
 
+mod held;
 mod job;
 mod names;
 #[cfg(test)]
 mod names_tests;
+mod past;
+#[cfg(test)]
+mod past_tests;
 mod settle;
 #[cfg(test)]
 mod tests;
@@ -16,9 +20,13 @@ mod unbuilt;
 use std::collections::HashMap;
 use std::fmt;
 
+pub use held::Remembered;
 pub use job::{Attribute, Finding, Outcome, Tally};
 pub use names::{Lost, Names, Present};
+pub use past::{Life, Past};
 pub use unbuilt::Unbuilt;
+
+use held::Held;
 
 use crate::graph::{Graph, NodeId, State, Verdict};
 use crate::machine_line::{
@@ -50,6 +58,9 @@ pub struct Run {
     statistics: Option<Statistics>,
     /// Why the evaluation as a whole did not work.
     fatal: Option<Fatal>,
+    held: Held,
+    /// The last records of attributes in an earlier life, by name.
+    past: HashMap<String, Past>,
     /// Attributes that ended without a build and were not handed out as such.
     unbuilt: Vec<AttributeIndex>,
     /// How many were.
@@ -104,7 +115,10 @@ impl Run {
             Line::Warning { message } => self.warn(message),
             Line::Repeated { message, count } => self.count_warning(&message, count),
             Line::Statistics(statistics) => self.statistics = Some(statistics),
-            Line::Job(job) => self.add_job(job),
+            Line::Job(job) if self.held.is_asked && !self.cancelled => self.held.push(job),
+            Line::Job(job) => {
+                self.add_job(job);
+            }
             Line::Failed(failed) => self.add_failed(failed),
             Line::Skipped(skipped) => self.skipped.push(skipped),
             Line::Done { .. } => self.evaluated = true,
@@ -142,14 +156,21 @@ impl Run {
             });
         }
         self.evaluated = true;
-        self.graph.measure();
-        self.end_circles();
+        self.evaluation_is_in();
         complete
+    }
+
+    /// Something of the evaluation was taken in, perhaps the last of it.
+    fn evaluation_is_in(&mut self) {
+        if self.evaluated && self.held.is_empty() {
+            self.graph.measure();
+            self.end_circles();
+        }
     }
 
     /// Jobs that wait for each other in a circle would wait for ever; see [`Graph::is_stuck`].
     fn end_circles(&mut self) {
-        if self.evaluated && self.graph.is_stuck() {
+        if self.evaluated && self.held.is_empty() && self.graph.is_stuck() {
             let stuck = self.graph.cancel_waiting();
             self.settle(&stuck);
         }
@@ -170,7 +191,8 @@ impl Run {
     }
 
     fn add_failed(&mut self, failed: Failed) {
-        self.unbuilt.push(self.attributes.len());
+        let index = self.attributes.len();
+        self.unbuilt.push(index);
         self.attributes.push(Attribute {
             attr: failed.attr,
             attr_path: failed.attr_path,
@@ -181,9 +203,10 @@ impl Run {
             position: failed.position,
             url: None,
         });
+        self.relive(index);
     }
 
-    fn add_job(&mut self, job: Job) {
+    fn add_job(&mut self, job: Job) -> AttributeIndex {
         let (node, ended) = self.graph.add(&job.drv_path, &job.needs, &job.needed_by);
         let index = self.attributes.len();
         // Only if nobody has started it: a build that runs has its own say, and its own page.
@@ -211,17 +234,23 @@ impl Run {
             // An attribute with the derivation of an earlier one shares whatever became of that.
             let shared = self.by_node.get(&node).and_then(|indexes| indexes.first());
             if let Some(first) = shared
+                .filter(|first| **first != index)
                 .and_then(|first| self.attributes.get(*first))
                 .cloned()
                 && let Some(attribute) = self.attributes.get_mut(index)
             {
-                if matches!(first.outcome, Outcome::DependencyFailed { .. }) {
+                if matches!(
+                    first.outcome,
+                    Outcome::DependencyFailed { .. } | Outcome::FailedBefore { .. }
+                ) {
                     self.unbuilt.push(index);
                 }
                 attribute.outcome = first.outcome;
                 attribute.url = first.url;
             }
         }
+        self.relive(index);
+        index
     }
 
     /// Hands out up to `limit` attributes to build now. The caller owes a [`Run::finish`] for
@@ -294,6 +323,7 @@ impl Run {
     /// runs, and calls [`Run::finish`] for it.
     pub fn cancel(&mut self) {
         self.cancelled = true;
+        self.release_held();
         let cancelled = self.graph.cancel_waiting();
         self.settle(&cancelled);
     }
@@ -306,7 +336,7 @@ impl Run {
     /// Whether the evaluation has ended and so has every build.
     pub fn is_finished(&self) -> bool {
         let counts = self.graph.counts();
-        self.evaluated && counts.waiting == 0 && counts.running == 0
+        self.evaluated && self.held.is_empty() && counts.waiting == 0 && counts.running == 0
     }
 
     /// All attributes, in the order of evaluation.

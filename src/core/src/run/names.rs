@@ -21,7 +21,7 @@ pub struct Names {
 }
 
 /// Attributes that are gone.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lost {
     /// The branch whose last evaluation had them.
     pub branch: String,

@@ -5,13 +5,19 @@ use crate::machine_line::Slow;
 use crate::nix::AttrPath;
 use crate::report;
 
-fn drv(name: &str) -> String {
-    let hash: String = name.bytes().cycle().take(32).map(char::from).collect();
+pub(super) fn drv(name: &str) -> String {
+    let hash: String = name
+        .replace('-', "x")
+        .bytes()
+        .cycle()
+        .take(32)
+        .map(char::from)
+        .collect();
     format!("/nix/store/{hash}-{name}.drv")
 }
 
 /// A job line for derivation `name` under attribute `attr`.
-fn job(attr: &str, name: &str, status: CacheStatus, needs: &[&str]) -> Line {
+pub(super) fn job(attr: &str, name: &str, status: CacheStatus, needs: &[&str]) -> Line {
     Line::Job(Job {
         attr: attr.to_owned(),
         attr_path: AttrPath::new([attr]),
@@ -28,7 +34,7 @@ fn job(attr: &str, name: &str, status: CacheStatus, needs: &[&str]) -> Line {
     })
 }
 
-fn run_of(lines: impl IntoIterator<Item = Line>) -> Run {
+pub(super) fn run_of(lines: impl IntoIterator<Item = Line>) -> Run {
     let mut run = Run::default();
     for line in lines {
         run.take_line(line);
@@ -36,7 +42,7 @@ fn run_of(lines: impl IntoIterator<Item = Line>) -> Run {
     run
 }
 
-fn done() -> Line {
+pub(super) fn done() -> Line {
     Line::Done { jobs: 0, failed: 0 }
 }
 

@@ -5,8 +5,8 @@ use crate::graph::State;
 /// lists them all, and their history can do without.
 const RECORDED_MAX: usize = 500;
 
-/// An attribute that ended badly without a build of its own: it did not evaluate, or something that
-/// it needs failed.
+/// An attribute that ended badly without a build of its own: it did not evaluate, it or something
+/// that it needs failed, now or before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unbuilt {
     /// Of its run.
@@ -35,7 +35,8 @@ impl Run {
     fn unbuilt_one(&self, index: AttributeIndex) -> Option<Unbuilt> {
         let attribute = self.attributes.get(index)?.clone();
         let cause_url = match attribute.outcome {
-            Outcome::EvaluationFailed { .. } => None,
+            _ if self.is_recorded(index) => return None,
+            Outcome::EvaluationFailed { .. } | Outcome::FailedBefore { .. } => None,
             Outcome::DependencyFailed { .. } => self.url_of_cause(index),
             _ => return None,
         };

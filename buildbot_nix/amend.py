@@ -1,0 +1,185 @@
+"""What came of a run, told anew when one of its attributes was built again.
+
+Somebody who sees one failure and has it built again wants the whole to be fine by that: the page of
+the evaluation, its result, and what forges are told.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import sqlalchemy as sa
+from buildbot.db.model import Model
+from buildbot.process.results import CANCELLED, FAILURE, RETRY, SUCCESS, WARNINGS
+from buildbot.util.service import BuildbotService
+from buildbot.util.twisted import async_to_deferred
+from sqlalchemy.engine import Connection
+from twisted.internet import defer
+from twisted.python import log
+
+from buildbot_nix._bridge import in_thread
+from buildbot_nix._native import Finding, Run
+from buildbot_nix.continuation import replay
+from buildbot_nix.records.past import PastBuild, past_builds, properties_of
+from buildbot_nix.records.rows import log_rows
+from buildbot_nix.run_events import AttributeEnded, RunEnded, RunEvent, RunEvents, Subject
+from buildbot_nix.state import JobSet, JobSets, State
+from buildbot_nix.steps.trigger import RESULTS, SUMMARY, BuildFlake, RunDriver
+
+#: Results of evaluations that what their attributes come to may change.
+AMENDED = (SUCCESS, WARNINGS, FAILURE, CANCELLED)
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """The last build of the evaluation that an attribute belongs to."""
+
+    build: int
+    request: int
+    builder: int
+    number: int
+    results: int | None
+    branch: str | None
+
+
+class Amender(BuildbotService):
+    """Keeps what is known of runs true, until their job sets are deleted."""
+
+    SERVICE_NAME: ClassVar[str] = "nix-amender"
+
+    name = SERVICE_NAME
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # One after the other: each reads all and writes what it comes to.
+        self._turn = defer.DeferredLock()
+
+    @async_to_deferred
+    async def startService(self) -> None:
+        await super().startService()
+        self._unsubscribe = RunEvents.find(self.master).subscribe(self._heard)
+
+    @async_to_deferred
+    async def stopService(self) -> None:
+        self._unsubscribe()
+        await super().stopService()
+
+    def _heard(self, event: RunEvent) -> None:
+        if isinstance(event, AttributeEnded) and event.is_rebuild:
+            done = self._turn.run(self._amend, event.subject)
+        elif isinstance(event, RunEnded) and event.results != RETRY:
+            done = JobSets(State.find(self.master)).end(event.subject.request)
+        else:
+            return
+        done.addErrback(lambda failure: log.err(failure, f"after {type(event).__name__}"))
+
+    @async_to_deferred
+    async def _amend(self, rebuild: Subject) -> None:
+        state = State.find(self.master)
+        parent = await state.do(parent_of, rebuild.build)
+        if parent is None:
+            return
+        base = self.master.config.buildbotURL
+        past: list[PastBuild] = await state.do(past_builds, parent.request)
+        records = [build.row(base) for build in past]
+        driver = self._driver_of(parent.request)
+        if driver is not None:
+            driver.amend(records)
+            return
+        job_set = await JobSets(state).find(parent.request)
+        if job_set is None or parent.results not in AMENDED:
+            # Too old, or its result has another reason.
+            return
+        run = Run()
+        run.restore(records)
+        await replay(state, job_set, run.feed)
+        run.end_of_evaluation(0)
+        if job_set.lost is not None:
+            run.recall_lost(job_set.lost)
+        run.close()
+        await self._write(state, parent, run)
+        self._tell(parent, job_set, run)
+
+    def _driver_of(self, request: int) -> RunDriver | None:
+        """The driver of a run that goes on."""
+        for builder in self.master.botmaster.builders.values():
+            for build in builder.building:
+                if any(one.id == request for one in build.requests):
+                    return RunDriver.of(build)
+        return None
+
+    async def _write(self, state: State, parent: Parent, run: Run) -> None:
+        page = await in_thread(run.html)
+        results, text = RESULTS[run.finding], run.summary()
+        await state.do(write, parent, results, text, page)
+        build = await self.master.data.get(("builds", parent.build))
+        self.master.data.getResourceType("build").produceEvent(build, "update")
+
+    def _tell(self, parent: Parent, job_set: JobSet, run: Run) -> None:
+        base = self.master.config.buildbotURL
+        subject = Subject(
+            project=job_set.project,
+            revision=job_set.properties.get("got_revision"),
+            branch=parent.branch,
+            request=parent.request,
+            build=parent.build,
+            url=f"{base}#/builders/{parent.builder}/builds/{parent.number}",
+        )
+        ended = RunEnded(
+            subject=subject,
+            results=RESULTS[run.finding],
+            run=run,
+            text=run.summary(),
+            stopped_because="it was stopped" if run.finding == Finding.Cancelled else None,
+            seconds=0,
+        )
+        RunEvents.find(self.master).emit(ended)
+
+
+def parent_of(connection: Connection, build: int) -> Parent | None:
+    """The evaluation of which ``build`` is shown as triggered; the last one of its request. Runs in
+    a thread, as all that takes a connection."""
+    builds, requests, sets = Model.builds, Model.buildrequests, Model.buildsets
+    query = (
+        sa.select(sets.c.parent_buildid)
+        .join(requests, requests.c.buildsetid == sets.c.id)
+        .join(builds, builds.c.buildrequestid == requests.c.id)
+        .where(builds.c.id == build)
+    )
+    request = sa.select(builds.c.buildrequestid).where(builds.c.id == query.scalar_subquery())
+    last = (
+        sa.select(builds)
+        .where(builds.c.buildrequestid == request.scalar_subquery())
+        .order_by(builds.c.id.desc())
+        .limit(1)
+    )
+    row = connection.execute(last).first()
+    if row is None:
+        return None
+    branch = properties_of(connection, [row.id])[row.id].get("branch")
+    return Parent(row.id, row.buildrequestid, row.builderid, row.number, row.results, branch)
+
+
+def write(connection: Connection, parent: Parent, results: int, text: str, page: str) -> None:
+    """What the evaluation comes to now: its build, request, step and summary."""
+    builds, steps, logs, chunks = Model.builds, Model.steps, Model.logs, Model.logchunks
+    ended = {"results": results, "state_string": text}
+    connection.execute(builds.update().where(builds.c.id == parent.build).values(**ended))
+    requests = Model.buildrequests
+    connection.execute(
+        requests.update().where(requests.c.id == parent.request).values(results=results)
+    )
+    step = sa.select(steps.c.id).where(
+        steps.c.buildid == parent.build, steps.c.name == BuildFlake.name
+    )
+    connection.execute(steps.update().where(steps.c.id.in_(step)).values(**ended))
+    summary = connection.execute(
+        sa.select(logs.c.id).where(logs.c.stepid.in_(step), logs.c.name == SUMMARY)
+    ).scalar()
+    if summary is not None:
+        rows = log_rows(summary, 0, page.splitlines())
+        connection.execute(chunks.delete().where(chunks.c.logid == summary))
+        connection.execute(chunks.insert(), rows)
+        lines = rows[-1]["last_line"] + 1
+        connection.execute(logs.update().where(logs.c.id == summary).values(num_lines=lines))

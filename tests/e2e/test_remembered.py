@@ -1,0 +1,117 @@
+"""Builds that failed are remembered, tried again if somebody asks, forgotten when they work."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from tests.instance import Instance
+from tests.processes import processes_of
+from tests.repository import SYSTEM, Repository, flake
+from tests.rest import Build
+from tests.summary import summary_rows
+from tests.waiting import wait_until
+
+PROJECT = "unlucky"
+#: Its builder fails or works as a signal says. It listens when there is a second process.
+CHECKS = """
+  good = ok "good";
+  bad = drv "bad" ''
+    trap 'exit 7' USR1
+    trap ': > $out; exit' USR2
+    (pause 600) &
+    while true; do pause 1; done
+  '' {};
+  needs-bad = drv "needs-bad" "echo ${bad} > $out" {};
+"""
+
+
+@pytest.fixture(scope="module")
+def instance() -> Iterator[Instance]:
+    made = Instance("remembered")
+    made.settings["cache_failed_builds"] = True
+    try:
+        made.start()
+        made.start_worker()
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.fixture(scope="module")
+def repository(instance: Instance) -> Repository:
+    return instance.repository(PROJECT, flake(CHECKS))
+
+
+@pytest.fixture(scope="module")
+def first(instance: Instance, repository: Repository) -> Build:
+    """An evaluation in which the builder fails."""
+    end_builder(repository, signal.SIGUSR1)
+    return instance.wait_for_build(PROJECT, repository.head())
+
+
+def end_builder(repository: Repository, how: signal.Signals) -> None:
+    mark = [f"salt={repository.salt}"]
+    wait_until("the builder", lambda: len(processes_of(mark)) > 1)
+    for pid in processes_of(mark):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, how)
+
+
+def commit(instance: Instance, repository: Repository, message: str) -> Build:
+    """Something else changes; returns the evaluation of that."""
+    head = repository.commit({"README": message}, message=message)
+    return instance.wait_for_build(PROJECT, head)
+
+
+def test_a_failure_is_not_tried_again(
+    instance: Instance, repository: Repository, first: Build
+) -> None:
+    failed = instance.children(first)["bad"]
+    assert failed.result == "failure"
+    second = commit(instance, repository, "second")
+    assert second.result == "failure"
+    assert "1 failed before" in second.texts(), second.texts()
+    children = instance.children(second)
+    assert set(children) == {"bad", "needs-bad"}, "good is there already"
+    record = children["bad"]
+    assert (record.builder, record.number) == (failed.builder, failed.number + 1)
+    assert record.properties["first_failure_url"].endswith(failed.path)
+    assert failed.path in record.log("Cached failure", "cached_failure_info")
+    assert children["needs-bad"].properties["dependency.attr"] == f"{SYSTEM}.bad"
+    row = summary_rows(second)[f"{SYSTEM}.bad"]
+    assert row.url is not None and row.url.endswith(record.path)
+    assert failed.path in row.reason
+
+
+def test_rebuilding_the_record_builds_and_amends_the_run(
+    instance: Instance, repository: Repository, first: Build
+) -> None:
+    second = commit(instance, repository, "third")
+    record = instance.children(second)["bad"]
+    build_id = instance.rebuild(record.id)
+    end_builder(repository, signal.SIGUSR2)
+    again = instance.wait_for_end(build_id)
+    assert again.result == "success", again.texts()
+    rows = wait_until(
+        "the summary", lambda: amended(instance, second.id, f"{SYSTEM}.bad", "was built")
+    )
+    assert rows[f"{SYSTEM}.needs-bad"].verdict == "was not built"
+    # Now that it works, what needs it may be built too.
+    needing = instance.children(second)["needs-bad"]
+    assert instance.wait_for_end(instance.rebuild(needing.id)).result == "success"
+    wait_until("the result", lambda: instance.build(second.id).result == "success")
+    rebuilt = instance.build(second.id)
+    assert "2 built, 1 already there" in rebuilt.texts(), rebuilt.texts()
+    # And it is forgotten.
+    third = commit(instance, repository, "fourth")
+    assert third.result == "success", third.texts()
+
+
+def amended(instance: Instance, build_id: int, attr: str, verdict: str) -> object:
+    rows = summary_rows(instance.build(build_id))
+    return rows if rows[attr].verdict == verdict else None
