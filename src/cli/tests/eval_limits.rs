@@ -8,7 +8,7 @@
 
 mod evaluation;
 
-use std::io::Read as _;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::process::CommandExt as _;
 use std::process::Stdio;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -200,6 +200,21 @@ fn builders_of_an_evaluation_end_with_it() {
     wait_until(|| builders(&salt) == 0);
 }
 
+#[test]
+fn a_build_of_an_evaluation_takes_the_time_of_its_attribute() {
+    let (checkout, salt) = with_imports("slow");
+    let limits = ["--systems", "all", "--attribute-timeout", "4"];
+    let evaluated = checkout.evaluate(&limits);
+    evaluated.assert_complete();
+    assert!(
+        evaluated
+            .failure()
+            .contains("slow` was stopped after 4 s; if it needs longer, raise"),
+        "{evaluated:#?}"
+    );
+    wait_until(|| builders(&salt) == 0);
+}
+
 /// Number of processes with `salt` in their environment.
 fn builders(salt: &str) -> usize {
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
@@ -207,6 +222,27 @@ fn builders(salt: &str) -> usize {
     environments
         .filter(|it| String::from_utf8_lossy(it).contains(salt))
         .count()
+}
+
+#[test]
+fn a_job_is_told_while_others_are_evaluated() {
+    let checkout = Checkout::of("hard").with_attribute("late");
+    let mut running = checkout
+        .command(&["--workers", "1", "--attribute-timeout", "25"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(running.stdout.take().unwrap()).lines();
+    let mut lines = lines.map(Result::unwrap);
+    assert!(lines.any(|line| line.contains(r#""type":"job""#)));
+    let agent = Pid::from_raw(i32::try_from(running.id()).unwrap()).unwrap();
+    kill_process(agent, Signal::TERM).unwrap();
+    // The other attribute had not ended.
+    let rest: Vec<String> = lines.collect();
+    let is_result = |line: &String| line.contains(r#""type":"failed""#);
+    assert!(!rest.iter().any(is_result), "{rest:?}");
+    assert_eq!(running.wait().unwrap().code(), Some(4));
 }
 
 #[test]
