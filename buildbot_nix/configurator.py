@@ -191,9 +191,12 @@ class Materialiser:
         )
 
     def worker_with_the_derivation(self, _: Any, workers: Iterable[Any], request: Any) -> Any:
-        """A free worker of the machine that evaluated: the derivation is in its store."""
+        """A free worker of the machine that evaluated: the derivation is in its store. Any if that
+        is not there any more, so that the build can say so."""
         machine = request.properties.getProperty("nix_machine")
-        return next((w for w in workers if self.machines.get(w.worker.name) == machine), None)
+        has_left = machine not in self.machines.values()
+        fits = (w for w in workers if has_left or self.machines.get(w.worker.name) == machine)
+        return next(fits, None)
 
     def scheduler(self, row: Scheduler) -> ReconfigurableBaseScheduler:
         project = self.projects[row.project]

@@ -173,6 +173,11 @@ class Instance:
     ) -> None:
         self.stop()
 
+    def remove_machine(self, name: str) -> None:
+        """Takes a machine out of the configuration, from the next :meth:`reconfigure` on."""
+        del self.machines[name]
+        self._write_workers()
+
     # Repositories
 
     def repository(

@@ -226,3 +226,23 @@ def test_what_a_machine_did_that_disappears_is_done_elsewhere(
     )
     builds = [instance.wait_for_build(name, it.head(), 120) for name, it in later.items()]
     assert {machine_of(build) for build in builds} == set(NAMES)
+
+
+def test_nobody_waits_for_a_machine_that_has_left(instance: Instance) -> None:
+    """Its store had the derivations, so what it built cannot be built again alone."""
+    repository = instance.repository("left", flake('a = ok "a";'), poll_interval=NEVER)
+    build = instance.wait_for_build("left", repository.head())
+    child = instance.children(build)["a"]
+    machine = machine_of(build)
+    for worker in instance.workers:
+        if worker.name == machine:
+            worker.stop()
+    instance.remove_machine(machine)
+    instance.reconfigure()
+
+    alone = instance.wait_for_end(instance.rebuild(child.id))
+    assert alone.result == "exception", alone.texts()
+    assert "evaluated on another machine; restart the evaluation" in alone.text
+    anew = instance.wait_for_end(instance.rebuild(build.id))
+    assert anew.result == "success", anew.texts()
+    assert {machine_of(anew)} == set(NAMES) - {machine}
