@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar
 
-from tests.fakes import documents
+from tests.fakes import documents, oauth, pages
 from tests.fakes.deliveries import Deliveries, Delivery
 from tests.fakes.faults import Act, Fault
 from tests.fakes.model import LEVELS, Hook, Repository, Token
@@ -64,6 +64,7 @@ class Forge(Stories):
     """A forge on a free port. A context manager that stops it and asserts that nothing was said
     that the real one would not accept."""
 
+    oauth: oauth.Provider
     name: ClassVar[str]
     #: Where its API is, below :attr:`url`.
     api_path: ClassVar[str]
@@ -189,8 +190,11 @@ class Forge(Stories):
         raise NotImplementedError
 
     def browse(self, request: Request) -> Answer:
-        """A page that is none of the API's."""
-        raise NotImplementedError
+        """What is none of the API's: logging in, and pages for people."""
+        answer = self.oauth.serve(request) or pages.page(self, request.path)
+        if answer is None:
+            raise ApiError(404, "Not Found")
+        return answer
 
     def git_token(self, request: Request) -> Token | None:
         """Whose git it is. Raises :class:`ApiError`."""

@@ -122,12 +122,6 @@ class Gitea(Forge):
         }
         return answer
 
-    def browse(self, request: Request) -> Answer:
-        answer = self.oauth.serve(request)
-        if answer is None:
-            raise ApiError(404, "Not found")
-        return answer
-
     def canonical(self, path: str) -> str:
         """A branch's slashes are slashes of the path."""
         whole = r"(/repos/[^/]+/[^/]+/branches/)(.+)"

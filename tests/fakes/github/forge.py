@@ -253,12 +253,6 @@ class GitHub(Installations):
             answer.headers["WWW-Authenticate"] = 'Basic realm="GitHub"'
         return answer
 
-    def browse(self, request: Request) -> Answer:
-        answer = self.oauth.serve(request)
-        if answer is None:
-            raise ApiError(404, "Not Found")
-        return answer
-
     # Webhooks
 
     def describe(self, event: Event) -> Iterable[Delivery]:
