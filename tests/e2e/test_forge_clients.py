@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 
@@ -21,15 +22,22 @@ from tests.fakes import faults
 from tests.fakes.forge import Forge
 from tests.fakes.model import Repository
 
+#: Of the repository on both.
+NAME = f"{ORGANIZATION}/clients"
 KINDS = {"github": ForgeKind.Github, "gitea": ForgeKind.Gitea}
 
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
-    """Both forges, without a master."""
+    """Both forges, without a master. On each is a private repository with a stranger's draft."""
     made = World("forge-clients")
     try:
         made.instance.prepare()
+        for forge in made.forges.values():
+            repository = forge.create_repository(NAME, {"a": "1"}, topics=[TOPIC], private=True)
+            repository.collaborators[forge.user("carol").login] = "write"
+            forge.push(repository, {"b": "1"}, branch="feature/x")
+            forge.open_pull_request(repository, {"c": "1"}, by="mallory", fork=True, draft=True)
         yield made
     finally:
         made.stop()
@@ -57,16 +65,7 @@ def new_forges(world: World, memory: bytes | None = None) -> Forges:
 
 @pytest.fixture
 def repository(forge: Forge) -> Repository:
-    """One that is to be built, with a pull request of a stranger's."""
-    name = f"{ORGANIZATION}/clients"
-    found = forge.find_repository(name)
-    if found is None:
-        found = forge.create_repository(name, {"a": "1"}, topics=[TOPIC], private=True)
-        found.collaborators["carol"] = "write"
-        forge.user("carol")
-        forge.push(found, {"b": "1"}, branch="feature/x")
-        forge.open_pull_request(found, {"c": "1"}, by="mallory", fork=True, draft=True)
-    return found
+    return forge.repository(NAME)
 
 
 def find(forges: Forges, forge: Forge, name: str) -> ForgeRepository:
@@ -183,12 +182,22 @@ def test_what_is_worth_another_try(
 
 def test_a_token_that_ends_early(forges: Forges, world: World) -> None:
     forge = world.github
-    repository = forge.find_repository(f"{ORGANIZATION}/clients")
-    assert repository is not None
+    repository = forge.repository(NAME)
     found = find(forges, forge, repository.full_name)
     post(forges, found, head_of(repository))
     forge.expire_tokens()
     post(forges, found, head_of(repository))
+
+
+@pytest.mark.parametrize("seconds", [-120, 120])
+def test_clocks_that_differ(forges: Forges, world: World, seconds: int) -> None:
+    world.github.clock_ahead = timedelta(seconds=seconds)
+    try:
+        found = forges.discover(ForgeKind.Github)
+        (first, *_) = found.with_known([])
+        assert forges.git_credentials(first) is not None
+    finally:
+        world.github.clock_ahead = timedelta()
 
 
 def test_a_repository_that_moves(forges: Forges, forge: Forge) -> None:
@@ -233,8 +242,7 @@ def test_a_list_that_shrinks_while_it_is_read(forges: Forges, forge: Forge) -> N
 def test_what_is_missing_is_named(world: World, forges: Forges) -> None:
     del world.installation.permissions["statuses"]
     try:
-        repository = world.github.find_repository(f"{ORGANIZATION}/clients")
-        assert repository is not None
+        repository = world.github.repository(NAME)
         found = find(forges, world.github, repository.full_name)
         with pytest.raises(errors.ForgeAuthError) as refused:
             post(forges, found, head_of(repository))
@@ -255,8 +263,7 @@ def test_suspended_installations(world: World, forges: Forges) -> None:
 
 def test_check_runs(world: World, forges: Forges) -> None:
     forge = world.github
-    repository = forge.find_repository(f"{ORGANIZATION}/clients")
-    assert repository is not None
+    repository = forge.repository(NAME)
     found = find(forges, forge, repository.full_name)
     head = head_of(repository)
     link = {"name": "nix", "details_url": "http://127.0.0.1/", "external_id": "7"}
