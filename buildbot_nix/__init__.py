@@ -1,14 +1,14 @@
 """Nix CI on Buildbot: the thin Python side of buildbot-nix.
 
-``buildbot.tac`` needs :func:`preflight`, ``master.cfg`` :func:`master_config`; everything else is
-for Buildbot to call.
+``buildbot.tac`` needs :func:`preflight`, ``master.cfg`` :func:`master_config`, or, if it has more
+than this, :class:`NixConfigurator`; everything else is for Buildbot to call.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["master_config", "preflight"]
+__all__ = ["BuildbotNixConfig", "NixConfigurator", "master_config", "preflight"]
 
 
 def __getattr__(name: str) -> Any:
@@ -22,6 +22,10 @@ def __getattr__(name: str) -> Any:
         from buildbot_nix.configurator import master_config
 
         return master_config
+    if name in ("BuildbotNixConfig", "NixConfigurator"):
+        from buildbot_nix import extension
+
+        return getattr(extension, name)
     if name == "preflight":
         from buildbot_nix.startup import preflight
 

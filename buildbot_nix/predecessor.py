@@ -125,6 +125,14 @@ def report(findings: Findings, adopted: int | None, home: Path) -> Iterator[str]
         yield "nothing was written; with --apply it is"
 
 
+def database_url(url: str, folder: Path) -> sa.URL:
+    """``url``, with a SQLite file where Buildbot has it: below the master's folder."""
+    parsed = sa.make_url(url)
+    if parsed.get_backend_name() != "sqlite" or not parsed.database:
+        return parsed
+    return parsed.set(database=str(folder / parsed.database))
+
+
 def main(argv: Sequence[str]) -> int:
     """The command. Returns its exit status."""
     parser = argparse.ArgumentParser(
@@ -135,6 +143,9 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("settings", nargs="?", default="settings.yaml", help="the settings file")
     parser.add_argument("--apply", action="store_true", help="do it")
     parser.add_argument(
+        "--master-folder", type=Path, help="where master.cfg is; the folder of the settings file"
+    )
+    parser.add_argument(
         "--home",
         type=Path,
         default=Path("/var/lib/buildbot"),
@@ -142,7 +153,8 @@ def main(argv: Sequence[str]) -> int:
     )
     arguments = parser.parse_args(argv)
     try:
-        engine = sa.create_engine(load_plan(arguments.settings).db_url())
+        folder = arguments.master_folder or Path(arguments.settings).parent
+        engine = sa.create_engine(database_url(load_plan(arguments.settings).db_url(), folder))
         with engine.connect() as connection, connection.begin():
             if arguments.apply:
                 migrate.upgrade(connection)

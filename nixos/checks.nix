@@ -50,6 +50,7 @@ let
   # Without buildbot_nix, so that the installed one is tested.
   tests = sourceOf [
     ../pyproject.toml
+    ../python
     (fileset.fileFilter (file: file.hasExt "py") ../tests)
   ];
   expressions = sourceOf [

@@ -5,6 +5,15 @@ let
   inherit (import ../lib.nix { inherit lib; }) optionalSecretFile;
   inherit (lib) mkDefault mkOption types;
 
+  backend = types.enum [
+    "github"
+    "gitea"
+    "httpbasicauth"
+    "oidc"
+    "none"
+  ];
+  uses = name: lib.elem name (lib.toList cfg.authBackend);
+
   claim =
     default: description:
     mkOption {
@@ -17,16 +26,14 @@ in
 
   options.services.buildbot-nix.master = {
     authBackend = mkOption {
-      type = types.enum [
-        "github"
-        "gitea"
-        "httpbasicauth"
-        "oidc"
-        "none"
-      ];
+      type = types.either backend (types.listOf backend);
       default = "github";
+      example = [
+        "github"
+        "oidc"
+      ];
       description = ''
-        Where people log in. `httpbasicauth` is for a proxy in front of Buildbot that has logged them
+        Where people log in, or a list of several. `httpbasicauth` is for a proxy in front of Buildbot that has logged them
         in already; {option}`accessMode` `fullyPrivate` sets one up. With `none`, nobody can.
       '';
     };
@@ -35,7 +42,8 @@ in
       default = [ ];
       example = [ "alice" ];
       description = ''
-        Users who may do everything, by the names that they have where they log in.
+        Users who may do everything, by the names that they have where they log in; with several
+        {option}`authBackend`, as `github:alice`.
       '';
     };
     allowUnauthenticatedControl = mkOption {
@@ -107,11 +115,11 @@ in
           allow_unauthenticated_control = cfg.allowUnauthenticatedControl;
         }
         // lib.optionalAttrs (cfg.admins != [ ]) { inherit (cfg) admins; }
-        // lib.optionalAttrs (cfg.authBackend == "httpbasicauth") {
+        // lib.optionalAttrs (uses "httpbasicauth") {
           http_basic_auth_password_file = "http-basic-auth-password";
         }
       )
-      // lib.optionalAttrs (cfg.authBackend == "oidc") {
+      // lib.optionalAttrs (uses "oidc") {
         oidc = lib.mapAttrs (_: mkDefault) {
           inherit (cfg.oidc) name scope mapping;
           discovery_url = cfg.oidc.discoveryUrl;
@@ -121,8 +129,8 @@ in
       };
 
     credentials =
-      lib.optionalAttrs (cfg.authBackend == "oidc") { oidc-client-secret = cfg.oidc.clientSecretFile; }
-      // lib.optionalAttrs (cfg.authBackend == "httpbasicauth") {
+      lib.optionalAttrs (uses "oidc") { oidc-client-secret = cfg.oidc.clientSecretFile; }
+      // lib.optionalAttrs (uses "httpbasicauth") {
         http-basic-auth-password = cfg.httpBasicAuthPasswordFile;
       };
   };
@@ -130,7 +138,7 @@ in
   config.assertions = lib.mkIf cfg.enable [
     {
       assertion =
-        cfg.authBackend == "oidc"
+        uses "oidc"
         -> cfg.oidc.discoveryUrl != null && cfg.oidc.clientId != null && cfg.oidc.clientSecretFile != null;
       message = ''
         buildbot-nix: `authBackend = "oidc"` needs `discoveryUrl`, `clientId` and `clientSecretFile` in
@@ -138,7 +146,7 @@ in
       '';
     }
     {
-      assertion = cfg.authBackend == "httpbasicauth" -> cfg.httpBasicAuthPasswordFile != null;
+      assertion = uses "httpbasicauth" -> cfg.httpBasicAuthPasswordFile != null;
       message = ''
         buildbot-nix: `authBackend = "httpbasicauth"`, which `accessMode.fullyPrivate` sets, needs
         `services.buildbot-nix.master.httpBasicAuthPasswordFile`: a file with a long random text.

@@ -10,12 +10,14 @@ let
     types
     ;
 
+  logsInBy = forge: lib.elem forge (lib.toList cfg.authBackend);
+
   # Options that both forges have.
   common = forge: {
     enable = mkOption {
       type = types.bool;
-      default = cfg.authBackend == lib.toLower forge;
-      defaultText = literalExpression ''authBackend == "${lib.toLower forge}"'';
+      default = logsInBy (lib.toLower forge);
+      defaultText = lib.literalMD "whether people log in there";
       example = true;
       description = "Whether repositories on ${forge} are built.";
     };
@@ -70,7 +72,7 @@ let
         repo_allowlist = options.repoAllowlist;
       };
     }
-    // lib.optionalAttrs (cfg.authBackend == forge) {
+    // lib.optionalAttrs (logsInBy forge) {
       oauth_id = options.oauthId;
       oauth_secret_file = "${forge}-oauth-secret";
     };
@@ -82,14 +84,14 @@ let
     in
     [
       {
-        assertion = cfg.authBackend == forge -> options.oauthId != null && options.oauthSecretFile != null;
+        assertion = logsInBy forge -> options.oauthId != null && options.oauthSecretFile != null;
         message = ''
           buildbot-nix: `authBackend = "${forge}"` needs `oauthId` and `oauthSecretFile` in
           `services.buildbot-nix.master.${forge}`. If nobody shall log in, set `authBackend = "none"`.
         '';
       }
       {
-        assertion = cfg.authBackend == forge -> options.enable;
+        assertion = logsInBy forge -> options.enable;
         message = ''
           buildbot-nix: `authBackend = "${forge}"` needs `services.buildbot-nix.master.${forge}.enable`.
           To log in through ${name} without building repositories there, use `authBackend = "oidc"`.
@@ -153,7 +155,7 @@ in
           github-webhook-secret = cfg.github.webhookSecretFile;
           github-app-secret-key = cfg.github.appSecretKeyFile;
         }
-        // lib.optionalAttrs (cfg.authBackend == "github") {
+        // lib.optionalAttrs (logsInBy "github") {
           github-oauth-secret = cfg.github.oauthSecretFile;
         };
       })
@@ -175,7 +177,7 @@ in
           gitea-token = cfg.gitea.tokenFile;
           gitea-webhook-secret = cfg.gitea.webhookSecretFile;
         }
-        // lib.optionalAttrs (cfg.authBackend == "gitea") {
+        // lib.optionalAttrs (logsInBy "gitea") {
           gitea-oauth-secret = cfg.gitea.oauthSecretFile;
         }
         // lib.optionalAttrs (cfg.gitea.sshPrivateKeyFile != null) {

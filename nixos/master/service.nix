@@ -97,7 +97,8 @@ in
             ) loadCredential
           } \
           --setenv=PYTHONPATH=${python}/${packages.python.sitePackages} \
-          ${python}/bin/python -m buildbot_nix.predecessor /etc/buildbot-nix/settings.json "$@"
+          ${python}/bin/python -m buildbot_nix.predecessor /etc/buildbot-nix/settings.json \
+          --master-folder ${buildbot.buildbotDir} "$@"
       '')
     ];
     environment.etc."buildbot-nix/settings.json".source = cfg.settingsFile;

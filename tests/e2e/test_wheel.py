@@ -94,6 +94,15 @@ def test_a_buildbot_that_somebody_changed_is_left_alone(installed: Path) -> None
     run(command, "apply-patches", "--revert")
 
 
+def test_the_predecessor_s_state_is_looked_for(installed: Path, tmp_path: Path) -> None:
+    command = installed / "bin" / "buildbot-nix"
+    run(command, "init", tmp_path / "ci")
+    told = run(command, "migrate", tmp_path / "ci" / "settings.yaml", "--apply")
+    assert "adopted 0 derivations that failed" in told
+    assert (tmp_path / "ci" / "state.sqlite").exists()
+    run(command, "migrate", tmp_path / "missing.yaml", status=3)
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze")
 def test_systemd_takes_the_units_of_a_new_folder(installed: Path, tmp_path: Path) -> None:
     run(installed / "bin" / "buildbot-nix", "init", tmp_path / "ci", env={"USER": "root"})

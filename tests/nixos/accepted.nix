@@ -38,6 +38,27 @@ in
       credentials.token = "/run/secrets/token";
     };
   };
+  several-providers = case {
+    services.buildbot-nix.master = base // {
+      authBackend = [
+        "gitea"
+        "oidc"
+      ];
+      admins = [ "gitea:alice" ];
+      gitea = {
+        instanceUrl = "https://git.example.org";
+        tokenFile = "/run/secrets/token";
+        webhookSecretFile = "/run/secrets/hook";
+        oauthId = "id";
+        oauthSecretFile = "/run/secrets/oauth";
+      };
+      oidc = {
+        discoveryUrl = "https://id.example.org/.well-known/openid-configuration";
+        clientId = "buildbot";
+        clientSecretFile = "/run/secrets/oidc";
+      };
+    };
+  };
   secret-in-the-store = case {
     services.buildbot-nix.master = base // {
       workersFile = builtins.toFile "workers.json" "[]";

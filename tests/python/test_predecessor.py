@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +12,6 @@ from sqlalchemy.engine import Engine
 
 from buildbot_nix import predecessor
 from buildbot_nix.state.failures import FAILURES
-from tests.processes import BUILD, CHECKOUT
 
 DERIVATION = "/nix/store/{}-test.drv"
 
@@ -27,7 +23,7 @@ def home(tmp_path: Path) -> Path:
         "url": "http://localhost/",
         "build_systems": ["x86_64-linux"],
         "local_workers": 1,
-        "db_url": f"sqlite:///{tmp_path / 'state.sqlite'}",
+        "db_url": "sqlite:///state.sqlite",
     }
     (tmp_path / "settings.yaml").write_text(json.dumps(settings))
     (tmp_path / "github-app-installation-token-map.json").write_text("{}")
@@ -153,19 +149,6 @@ def test_a_database_without_the_predecessor_is_fine(
 ) -> None:
     assert migrate(home) == 0
     assert "would adopt up to 0" in capsys.readouterr().out
-
-
-def test_the_command_runs_it_in_the_python_of_the_master(home: Path, engine: Engine) -> None:
-    command = [BUILD / "bin" / "buildbot-nix", "migrate", home / "settings.yaml", "--apply"]
-    done = subprocess.run(
-        command,
-        env={**os.environ, "BUILDBOT_NIX_PYTHON": sys.executable, "PYTHONPATH": str(CHECKOUT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert len(adopted(engine)) == 2
 
 
 def test_what_cannot_be_read_is_said(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
