@@ -147,12 +147,16 @@ class Bench:
         revision = repository.commit({"flake.nix": chatty(builds, lines, SYSTEM, salt)})
         self._wait_for_end_on(f"{name}/nix-eval", before)
         measured = self._measure("logs", builds, before)
+        pid = self.instance.workers[0].process.pid
+        worker = self._cpu(pid) - before["worker"]
+        below = self._cpu(pid, with_children=True) - before["below"] - worker
         build = self.instance.wait_for_build(name, revision, PATIENCE)
         assert build.result == "success", build.texts()
         return (
             f"{builds} builds of {lines} lines take {measured.all_finished / alone:.2f} times one "
-            f"`nix build -L` ({alone:.1f} s); master CPU {measured.cpu:.1f} s, "
-            f"longest stall {1000 * measured.stall:.0f} ms"
+            f"`nix build -L` ({alone:.1f} s); CPU: master {measured.cpu:.1f} s, "
+            f"worker {worker:.1f} s, what that ran {below:.1f} s; first build after "
+            f"{measured.first_build:.1f} s, longest stall {1000 * measured.stall:.0f} ms"
         )
 
     def bare(self, count: int) -> Measurement:
@@ -178,13 +182,17 @@ class Bench:
 
     def _start(self) -> dict[str, float]:
         time.sleep(1)
-        return {"time": time.time(), "cpu": self._cpu()}
-
-    def _cpu(self) -> float:
         assert self.instance.master is not None
-        stat = Path(f"/proc/{self.instance.master.pid}/stat").read_text()
-        user, system = stat.rsplit(")", 1)[1].split()[11:13]
-        return (int(user) + int(system)) / CLOCK_TICKS
+        worker = self.instance.workers[0].process.pid
+        cpu = self._cpu(self.instance.master.pid)
+        below = self._cpu(worker, with_children=True)
+        return {"time": time.time(), "cpu": cpu, "worker": self._cpu(worker), "below": below}
+
+    def _cpu(self, pid: int, *, with_children: bool = False) -> float:
+        """Seconds of processor; ``with_children`` that have ended."""
+        stat = Path(f"/proc/{pid}/stat").read_text()
+        times = stat.rsplit(")", 1)[1].split()[11 : 15 if with_children else 13]
+        return sum(map(int, times)) / CLOCK_TICKS
 
     def _lines(self, before: dict[str, float]) -> list[dict[str, Any]]:
         text = self.probe.read_text()
@@ -195,6 +203,7 @@ class Bench:
 
     def _measure(self, what: str, checks: int, before: dict[str, float]) -> Measurement:
         time.sleep(1)
+        assert self.instance.master is not None
         lines = self._lines(before)
         counters = [line for line in lines if line["event"] == "counters"]
         started = [line["time"] for line in lines if line["event"] == "builds.new"]
@@ -209,7 +218,7 @@ class Bench:
             checks=checks,
             first_build=children[0] - seen if children else None,
             all_finished=finished[-1] - seen,
-            cpu=self._cpu() - before["cpu"],
+            cpu=self._cpu(self.instance.master.pid) - before["cpu"],
             builds=len(children),
             statements=counters[-1]["statements"] - counters[0]["statements"],
             stall=max(line["stall"] for line in counters),
