@@ -12,6 +12,7 @@
 //! | cache | [`cache`] | results that wait → uploads |
 //! | report | [`report`] | outcomes → summary, failures first |
 //! | forge | [`forge`] | settings of a forge → its repositories, webhooks, statuses, answers |
+//! | outbox | [`outbox`] | statuses that a forge does not have → which to send now |
 //!
 //! [`nix`] holds the validated names, [`daemon`] asks Nix's daemon, [`machine_line`] what the agent on a worker prints for the
 //! master, [`run_roots`] where the derivations of a run are kept, [`results`] where what was built is. Modules are pure unless their text says that they run processes.
@@ -33,6 +34,7 @@ pub mod machine_line;
 pub mod nix;
 pub mod patches;
 pub mod placement;
+pub mod outbox;
 pub mod plan;
 pub mod post_build;
 pub mod process;
