@@ -17,6 +17,8 @@ pub struct GithubSettings {
     pub credential: GithubCredential,
     /// Whether deliveries come from the App's own webhook instead of one of each repository.
     pub app_webhook: bool,
+    /// Whether commits get check runs instead of statuses.
+    pub check_runs: bool,
     /// What all forges have.
     pub common: ForgeSettings,
 }

@@ -22,6 +22,7 @@ mod read_pull_based;
 mod retention;
 mod retries;
 mod settings;
+mod statuses;
 mod table;
 mod unsupported;
 mod value;
@@ -43,4 +44,5 @@ pub use retries::Retries;
 pub use settings::{
     DatabaseUrl, Endpoint, Engine, EvaluationSettings, PolledRepository, PullBased, Settings,
 };
+pub use statuses::StatusSettings;
 pub use workers::{WorkerEntry, parse_workers};

@@ -9,6 +9,7 @@ use super::read_forges::{gitea, github};
 use super::read_pull_based::pull_based;
 use super::retention::retention;
 use super::retries::retries;
+use super::statuses::statuses;
 use super::table::{Collector, Read, Reported, Table};
 use super::value::{Mismatch, Parsed};
 use super::{
@@ -65,6 +66,7 @@ fn settings(table: &Table) -> Read<Settings> {
     let caches = caches(table);
     let outputs_path = table.perhaps("outputs_path", value::absolute_path);
     let cache_failed_builds = table.optional("cache_failed_builds", value::boolean, false);
+    let statuses = statuses(table);
     let retention = retention(table);
     let allow_unauthenticated_control =
         table.optional("allow_unauthenticated_control", value::boolean, false);
@@ -104,6 +106,7 @@ fn settings(table: &Table) -> Read<Settings> {
         caches: caches?,
         outputs_path: outputs_path?.map(Into::into),
         cache_failed_builds: cache_failed_builds?,
+        statuses: statuses?,
         retention: retention?,
         allow_unauthenticated_control: allow_unauthenticated_control?,
         branches: branches?,

@@ -23,11 +23,14 @@ pub(super) fn github(table: &Table) -> Read<Option<GithubSettings>> {
     let api_url = table.perhaps("api_url", value::forge_url);
     let credential = credential(&table);
     let app_webhook = table.optional("app_webhook", value::boolean, false);
-    if let (Ok(GithubCredential::Token(_)), Ok(true)) = (&credential, app_webhook) {
-        table.problem(
-            "app_webhook",
-            "expected `id`: only a GitHub App has a webhook",
-        );
+    let check_runs = table.optional("check_runs", value::boolean, false);
+    for (key, wanted, reason) in [
+        ("app_webhook", app_webhook, "has a webhook"),
+        ("check_runs", check_runs, "makes check runs"),
+    ] {
+        if let (Ok(GithubCredential::Token(_)), Ok(true)) = (&credential, wanted) {
+            table.problem(key, format!("expected `id`: only a GitHub App {reason}"));
+        }
     }
     let common = common(&table, "github-webhook-secret");
     table.finish();
@@ -40,6 +43,7 @@ pub(super) fn github(table: &Table) -> Read<Option<GithubSettings>> {
         url,
         credential: credential?,
         app_webhook: app_webhook?,
+        check_runs: check_runs?,
         common: common?,
     }))
 }

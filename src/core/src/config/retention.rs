@@ -6,7 +6,7 @@ use super::table::{Read, Table};
 use super::value;
 
 /// What is deleted some day, and after how many days if nobody says otherwise.
-const KINDS: [(&str, u32); 2] = [("failures", 7), ("job_sets", 14)];
+const KINDS: [(&str, u32); 3] = [("failures", 7), ("job_sets", 14), ("statuses", 90)];
 
 /// The longest that anything is kept, days.
 const DAYS_MAX: u32 = 3650;

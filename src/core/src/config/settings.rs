@@ -7,7 +7,7 @@ use crate::secret::{SecretFile, SecretUrl};
 
 use super::{
     BranchRule, CacheSettings, EvalLimits, GitUrl, GiteaSettings, GithubSettings,
-    IsolationSettings, PostBuild, Retention, Retries,
+    IsolationSettings, PostBuild, Retention, Retries, StatusSettings,
 };
 
 /// All settings of a master, checked. `docs/configuration.md` explains each key.
@@ -59,6 +59,8 @@ pub struct Settings {
     pub outputs_path: Option<std::path::PathBuf>,
     /// Whether builds that failed are not tried again for a while.
     pub cache_failed_builds: bool,
+    /// What forges are told.
+    pub statuses: StatusSettings,
     /// How long the database keeps what.
     pub retention: Retention,
     /// Whether everyone may start, stop and rebuild.

@@ -61,6 +61,8 @@ pub fn master_plan(
         caches,
         uploaders: uploader_plans(settings, &workers),
         outputs_path: settings.outputs_path.clone(),
+        statuses: settings.statuses.clone(),
+        check_runs: settings.github.as_ref().is_some_and(|it| it.check_runs),
         retention: settings.retention.clone(),
         gc_roots: GcRootsPlan {
             enabled: settings.gcroots,

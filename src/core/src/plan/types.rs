@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::config::{
-    BranchRule, Engine, EvalLimits, GitUrl, IsolationSettings, PostBuild, Retention, Retries,
+    BranchRule, Engine, EvalLimits, GitUrl, IsolationSettings, PostBuild, Retention, Retries, StatusSettings,
 };
 use crate::nix::System;
 use crate::secret::{SecretFile, SecretUrl};
@@ -40,6 +40,10 @@ pub struct MasterPlan {
     pub uploaders: Vec<UploaderPlan>,
     /// Folder of the files that say what each attribute was last built as.
     pub outputs_path: Option<std::path::PathBuf>,
+    /// What forges are told.
+    pub statuses: StatusSettings,
+    /// Whether GitHub gets check runs instead of statuses.
+    pub check_runs: bool,
     /// How long the database keeps what.
     pub retention: Retention,
     /// Whose results are kept from the garbage collector.

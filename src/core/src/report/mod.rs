@@ -3,6 +3,7 @@
 mod html;
 mod reuse;
 mod statistics;
+pub mod status;
 mod text;
 mod unbuilt;
 

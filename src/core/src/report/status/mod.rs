@@ -1,0 +1,19 @@
+//! What a forge is told about a commit: the rows of its statuses, and how they change with what
+//! happens to runs.
+//!
+//! Pure: the rows that are known come in, those that changed go out. Contexts and the beginnings of
+//! texts are those that branch protection rules and scripts know from the predecessor.
+
+mod commit;
+mod ended;
+mod page;
+mod row;
+mod standing;
+#[cfg(test)]
+mod tests;
+
+pub use commit::CommitStatuses;
+pub use ended::{Ended, State};
+pub use page::Page;
+pub use row::{Cause, StatusPolicy, StatusRow, urgency};
+pub use standing::Standing;
