@@ -2,8 +2,8 @@
 
 Unless an entry says "blocks", a call takes microseconds, does no I/O and may be made on the
 reactor thread. Every call may raise ``InternalError`` (a defect of ours). Records are frozen; the
-handles ``Plan``, ``Forges``, ``Run``, ``Turns``, ``CheckoutReader`` and ``OutcomeReader`` may be
-used from any thread.
+handles ``Plan``, ``Forges``, ``Run``, ``Turns``, ``CheckoutReader``, ``OutcomeReader``,
+``CommitStatuses`` and ``Outbox`` may be used from any thread.
 """
 
 from typing import final
@@ -17,9 +17,12 @@ __all__ = [
     "CancelFilter",
     "CheckRun",
     "CheckoutReader",
+    "CommitStatuses",
     "Discovery",
+    "Ended",
     "Evaluation",
     "FailureMemory",
+    "Fault",
     "Finding",
     "ForgeKind",
     "ForgeRepository",
@@ -29,6 +32,7 @@ __all__ = [
     "HookOutcome",
     "Job",
     "MachineLoad",
+    "Outbox",
     "OutcomeReader",
     "Permission",
     "Plan",
@@ -40,6 +44,7 @@ __all__ = [
     "Run",
     "Scheduler",
     "SchedulerKind",
+    "StatusRow",
     "StatusState",
     "Turns",
     "Unbuilt",
@@ -820,3 +825,138 @@ class Forges:
         """Logins of the members of that organisation; of its owner if that is a person."""
     def git_credentials(self, repository: ForgeRepository) -> GitCredentials | None:
         """What git needs to fetch it; None if it needs nothing. Not to be kept: they expire."""
+
+# --- stage report ----------------------------------------------------------------------------
+
+@final
+class Ended:
+    """How a run, an evaluation or a build ended."""
+
+    Succeeded: Ended
+    Warned: Ended
+    #: By the fault of what was built.
+    Failed: Ended
+    #: By the fault of what builds.
+    Broken: Ended
+    Cancelled: Ended
+    #: It is begun once more.
+    Again: Ended
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self, /) -> int: ...
+    def __int__(self, /) -> int: ...
+
+@final
+class StatusRow:
+    """One status of one commit."""
+
+    def __new__(
+        cls,
+        *,
+        context: str,
+        state: str,
+        description: str,
+        url: str,
+        run: int,
+        build: int,
+        page: str | None,
+        standing: str | None,
+    ) -> StatusRow:
+        """One that was kept. Raises ``ConfigError`` for a ``state`` that does not exist."""
+    context: str
+    #: ``pending``, ``success``, ``failure``, ``error`` or ``cancelled``.
+    state: str
+    #: One line for people, of any length.
+    description: str
+    #: Where to read more.
+    url: str
+    #: What it is of: rises from one run or rebuild to the next.
+    run: int
+    #: The build to ask for, should somebody want it again; 0 before there is one.
+    build: int
+    #: Its page, where forges have such, and what all builds come to. To be kept.
+    page: str | None
+    standing: str | None
+
+@final
+class CommitStatuses:
+    """All statuses of one commit. Each method but ``changed`` is something that happened.
+
+    ``run``, ``build`` and ``url`` are those of ``StatusRow``. A run that is older than what a
+    status is of changes nothing.
+    """
+
+    def __new__(cls, plan: Plan, project: str, known: list[StatusRow]) -> CommitStatuses:
+        """Those of a commit of ``project``, of which ``known`` have been told. Raises
+        ``ConfigError`` if there is no such project."""
+    def changed(self) -> list[StatusRow]:
+        """What is to be told because of what happened."""
+    def run_waits(self, run: int, build: int, url: str) -> None:
+        """A run waits for its turn."""
+    def run_started(self, run: int, build: int, url: str) -> None: ...
+    def evaluation_ended(
+        self, run: int, build: int, url: str, ended: Ended, found: Run | None, text: str
+    ) -> None:
+        """``text`` says what came of it where ``found`` does not."""
+    def attribute_started(self, run: int, build: int, url: str, name: str) -> None:
+        """The rebuild of one attribute has begun. ``name`` is that of its virtual builder."""
+    def attribute_ended(
+        self, run: int, build: int, url: str, ended: Ended, name: str, text: str, is_rebuild: bool
+    ) -> None:
+        """The build of an attribute has ended. A rebuild changes what all builds come to."""
+    def run_ended(
+        self,
+        run: int,
+        build: int,
+        url: str,
+        ended: Ended,
+        found: Run | None,
+        text: str,
+        stopped_because: str | None,
+    ) -> None:
+        """All that the run has told of is in a final state afterwards, unless it is begun once
+        more. ``text`` says what happened where ``found`` does not."""
+    def abandoned(self, run: int, ended: Ended, text: str) -> None:
+        """A run has ended so, and it was not heard how."""
+
+# --- stage outbox ----------------------------------------------------------------------------
+
+@final
+class Fault:
+    """Why a forge did not take a status."""
+
+    #: An admin has to act.
+    Auth: Fault
+    #: There is no such commit, or not yet.
+    NotFound: Fault
+    RateLimited: Fault
+    Unavailable: Fault
+    #: The same again would give the same.
+    Refused: Fault
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self, /) -> int: ...
+    def __int__(self, /) -> int: ...
+
+@final
+class Outbox:
+    """Which statuses are to be sent, and which one now. Keys are forge, repository, sha and
+    context; times are seconds of one clock. Raises ``ConfigError`` for words that do not exist.
+    """
+
+    def __new__(cls) -> Outbox: ...
+    def __len__(self, /) -> int:
+        """Number of statuses that wait."""
+    def put(self, key: tuple[str, str, str, str], state: str) -> None:
+        """The status has changed and is ``state`` now."""
+    def take(self, now: float) -> tuple[str, str, str, str] | None:
+        """A status to be sent now; owes ``delivered``, ``dropped`` or ``failed``."""
+    def next_at(self) -> float | None:
+        """When ``take`` may give something, None if only the end of a request changes that."""
+    def delivered(self, key: tuple[str, str, str, str]) -> None: ...
+    def dropped(self, key: tuple[str, str, str, str]) -> None:
+        """There was nothing to send."""
+    def failed(
+        self, key: tuple[str, str, str, str], fault: Fault, now: float, retry_after: float = 0.0
+    ) -> bool:
+        """Whether it is sent again. ``retry_after`` has the seconds of ``RateLimited``."""

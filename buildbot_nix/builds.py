@@ -283,9 +283,10 @@ class AttributeBuilds:
 
     def _tell(self, record: Record) -> None:
         end = record.end
-        assert end is not None
+        assert end is not None and record.ids is not None
         ended = AttributeEnded(
             subject=Subject.of(self._build, self._project.name),
+            build=record.ids.build,
             attr=record.properties["attr"][0],
             name=record.builder_name,
             results=end.results,

@@ -82,10 +82,12 @@ class AttributeStarted:
 
 @dataclass(frozen=True, slots=True)
 class AttributeEnded:
-    """An attribute has ended that was not in the store before: built, or without a build."""
+    """The build of an attribute has ended. What ended without one is in the run."""
 
     #: Of the run; of the build itself if ``is_rebuild``.
     subject: Subject
+    #: Id of the build.
+    build: int
     #: Its name, and with project and flake attribute: that of its virtual builder.
     attr: str
     name: str
@@ -93,7 +95,7 @@ class AttributeEnded:
     results: int
     #: One line for people: why it failed, if it did.
     text: str
-    #: The page of its build or of what stands for one.
+    #: The page of its build.
     url: str
     #: Whether somebody asked for this one again, outside of a run.
     is_rebuild: bool

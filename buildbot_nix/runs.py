@@ -95,6 +95,9 @@ class EvaluationBuild(ToldBuild):
         self.tell_begin()
         if isinstance(step, EvaluateFlake):
             driver = RunDriver.of(self)
+            if driver is not None:
+                # What did not evaluate has a page.
+                await driver.settled()
             self.tell(
                 EvaluationEnded(
                     subject=self.subject(),
@@ -134,6 +137,7 @@ class AttributeRebuild(ToldBuild):
             self.tell(
                 AttributeEnded(
                     subject=subject,
+                    build=subject.build,
                     attr=attr,
                     name=name,
                     results=self.result(),

@@ -244,7 +244,6 @@ class RunDriver:
         for unbuilt in self.run.take_unbuilt():
             record = self._builds.record(unbuilt, self.run.attribute or "")
             self._show(unbuilt.index, record)
-            self._builds.tell(record)
 
     def _show(self, index: int, record: Record) -> None:
         """Links the record from the summary, as soon as it has an address."""

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from buildbot_nix.state import migrate
 from tests.e2e.conftest import DATABASE_PASSWORD
 from tests.postgres import PostgresServer
+from tests.python.test_outbox import check_statements
 from tests.python.test_state import check_pruning, check_tables
 
 
@@ -36,5 +37,6 @@ def test_tables_on_postgresql(engine: sa.Engine) -> None:
         list(masters.map(upgrade, range(4)))
     with engine.connect() as connection, connection.begin() as transaction:
         check_pruning(connection)
+        check_statements(connection)
         transaction.rollback()
     check_tables(engine)

@@ -13,12 +13,14 @@ mod errors;
 mod feed;
 mod forge;
 mod forge_rows;
+mod outbox;
 mod placement;
 mod plan;
 mod publish;
 mod reader;
 mod rows;
 mod run;
+mod status;
 
 /// The extension module.
 #[pyo3::pymodule(gil_used = false)]
@@ -39,6 +41,8 @@ mod _native {
         PullRequest, StatusState,
     };
     #[pymodule_export]
+    use crate::outbox::{Fault, Outbox};
+    #[pymodule_export]
     use crate::placement::{MachineLoad, choose_machine};
     #[pymodule_export]
     use crate::plan::{Evaluation, FailureMemory, Plan, load_plan};
@@ -51,4 +55,6 @@ mod _native {
     };
     #[pymodule_export]
     use crate::run::{Finding, Job, Run, Unbuilt};
+    #[pymodule_export]
+    use crate::status::{CommitStatuses, Ended, StatusRow};
 }

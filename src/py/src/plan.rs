@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use buildbot_nix_core::agent;
 use buildbot_nix_core::error::Error;
 use buildbot_nix_core::feed;
+use buildbot_nix_core::forge::ForgeKind;
 use buildbot_nix_core::nix::{DrvPath, StorePath};
 use buildbot_nix_core::plan::{
     self, LoadedPlan, MasterPlan, ProjectPlan, SecretFiles, ServicePlan,
 };
+use buildbot_nix_core::report::status::{CommitStatuses, StatusPolicy, StatusRow};
 use pyo3::prelude::*;
 
 use crate::boundary;
@@ -98,6 +100,20 @@ impl Plan {
         projects
             .find(|project| project.name.as_str() == name)
             .ok_or_else(|| Error::Config(format!("there is no project `{name}`")))
+    }
+
+    /// The statuses of a commit of `project`, of which `known` have been told.
+    pub(crate) fn statuses(
+        &self,
+        project: &str,
+        known: impl IntoIterator<Item = StatusRow>,
+    ) -> Result<CommitStatuses, Error> {
+        let project = self.project(project)?;
+        let is_github = project.ref_type == ForgeKind::Github.as_str();
+        let with_pages = is_github && self.plan().check_runs;
+        let policy = StatusPolicy::new(&self.plan().statuses, with_pages);
+        let (ref_type, name) = (project.ref_type.clone(), project.name.clone());
+        Ok(CommitStatuses::new(policy, ref_type, name, known))
     }
 
     fn cancellers(&self) -> impl Iterator<Item = (&String, &Vec<plan::CancelFilter>)> {

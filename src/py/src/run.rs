@@ -119,7 +119,7 @@ impl Run {
         Results::of(&self.lock())
     }
 
-    fn lock(&self) -> MutexGuard<'_, run::Run> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, run::Run> {
         // A panic under the lock has become an exception that fails the run; its numbers may
         // still be shown.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

@@ -3,7 +3,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::config::{
-    BranchRule, Engine, EvalLimits, GitUrl, IsolationSettings, PostBuild, Retention, Retries, StatusSettings,
+    BranchRule, Engine, EvalLimits, GitUrl, IsolationSettings, PostBuild, Retention, Retries,
+    StatusSettings,
 };
 use crate::nix::System;
 use crate::secret::{SecretFile, SecretUrl};

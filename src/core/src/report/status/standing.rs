@@ -15,6 +15,8 @@ const NAMES_MAX: usize = 1000;
 pub struct Standing {
     built: usize,
     failed: usize,
+    #[serde(default)]
+    failed_before: usize,
     evaluation_failed: usize,
     dependency_failed: usize,
     cancelled: usize,
@@ -28,6 +30,7 @@ pub struct Standing {
 #[serde(rename_all = "kebab-case")]
 enum Bad {
     Failed,
+    FailedBefore,
     EvaluationFailed,
     DependencyFailed,
 }
@@ -41,6 +44,7 @@ impl Standing {
             already_there,
             built,
             failed,
+            failed_before,
             evaluation_failed,
             dependency_failed,
             cancelled,
@@ -48,6 +52,7 @@ impl Standing {
         let named = bad.into_iter().filter_map(|(name, outcome)| {
             let bad = match outcome {
                 Outcome::Failed { .. } | Outcome::Broken { .. } => Bad::Failed,
+                Outcome::FailedBefore { .. } => Bad::FailedBefore,
                 Outcome::EvaluationFailed { .. } => Bad::EvaluationFailed,
                 Outcome::DependencyFailed { .. } => Bad::DependencyFailed,
                 Outcome::Waiting
@@ -61,6 +66,7 @@ impl Standing {
         Self {
             built,
             failed,
+            failed_before,
             evaluation_failed,
             dependency_failed,
             // Whatever the run did not come to.
@@ -91,6 +97,7 @@ impl Standing {
     fn count(&mut self, bad: Bad) -> &mut usize {
         match bad {
             Bad::Failed => &mut self.failed,
+            Bad::FailedBefore => &mut self.failed_before,
             Bad::EvaluationFailed => &mut self.evaluation_failed,
             Bad::DependencyFailed => &mut self.dependency_failed,
         }
@@ -98,7 +105,8 @@ impl Standing {
 
     /// How the builds ended, taken together.
     pub(super) fn ended(&self) -> Ended {
-        if self.failed + self.evaluation_failed + self.dependency_failed > 0 {
+        let bad = self.failed + self.failed_before + self.evaluation_failed;
+        if bad + self.dependency_failed > 0 {
             Ended::Failed
         } else if self.cancelled > 0 {
             Ended::Cancelled
@@ -112,6 +120,7 @@ impl Standing {
         let parts: Vec<String> = [
             (self.built, "built"),
             (self.failed, "failed"),
+            (self.failed_before, "failed before"),
             (self.evaluation_failed, "failed to evaluate"),
             (self.dependency_failed, "with a failed dependency"),
             (self.cancelled, "cancelled"),
