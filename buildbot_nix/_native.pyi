@@ -775,6 +775,8 @@ class CheckRun:
 class Forges:
     """The forges of a master. Every method but ``kinds`` blocks for up to a few minutes.
 
+    With ``BUILDBOT_NIX_TRACE`` in the environment, every request is told on stderr.
+
     Nothing is started before the first call; then a thread and connections, which end with
     :meth:`close`. A call raises a subclass of ``ForgeError``, ``ConfigError`` if there is no such
     forge in the settings, ``StoppedError`` after :meth:`close`.

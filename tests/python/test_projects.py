@@ -66,6 +66,13 @@ def test_a_doctor_tells_what_is_missing(settings: Path, monkeypatch: pytest.Monk
     assert run(settings, "doctor", "--project", "team/other").returncode == 1
 
 
+def test_requests_are_shown_without_the_token(settings: Path) -> None:
+    shown = run(settings, "list", "--verbose")
+    assert "method=GET" in shown.stderr
+    assert "/api/v1/user/repos?limit=50 status=200" in shown.stderr
+    assert "hunter" not in shown.stderr
+
+
 def test_a_forge_that_is_away_is_no_traceback(settings: Path, double: Double) -> None:
     token = settings.parent / "gitea-token"
     token.unlink()

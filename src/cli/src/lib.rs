@@ -21,6 +21,7 @@ mod post_build;
 mod projects;
 mod release;
 mod settings;
+mod trace;
 mod upload;
 
 use std::ffi::OsString;
@@ -29,6 +30,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 pub use exit::Exit;
+pub use trace::show_requests;
 
 /// Nix CI on Buildbot: evaluates a flake's checks and builds every one of them.
 #[derive(Debug, Parser)]

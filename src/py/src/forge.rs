@@ -43,6 +43,9 @@ impl Forges {
     #[new]
     #[pyo3(signature = (plan, memory=None))]
     fn new(plan: &Plan, memory: Option<&[u8]>) -> Self {
+        if std::env::var_os("BUILDBOT_NIX_TRACE").is_some() {
+            buildbot_nix_cli::show_requests();
+        }
         let loaded = plan.loaded();
         Self(forge::Forges::new(
             loaded.settings(),

@@ -71,6 +71,10 @@ struct Common {
     /// For people, or for programs
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+
+    /// Show every request on stderr
+    #[arg(long)]
+    verbose: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -90,6 +94,9 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
 }
 
 fn load(common: &Common) -> Result<(LoadedPlan, Forges), Error> {
+    if common.verbose {
+        crate::show_requests();
+    }
     let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
     let loaded = LoadedPlan::load(&common.file, credentials, SecretFiles::Skip)?;
     let forges = Forges::new(loaded.settings(), loaded.places(), None);

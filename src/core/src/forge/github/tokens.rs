@@ -171,15 +171,40 @@ impl Tokens {
 
     async fn installation_token(&self, access: &Access, margin: i64) -> Result<Minted, ForgeError> {
         let key = self.key(access).await?;
-        let slot = Arc::clone(lock(&self.minted).entry(key).or_default());
-        let mut kept = slot.lock().await;
         let now = self.http.clock.now();
+        let slot = self.slot(key, now);
+        let mut kept = slot.lock().await;
         if let Some(minted) = kept.as_ref().filter(|minted| minted.lasts(now, margin)) {
             return Ok(minted.clone());
         }
-        let minted = self.mint(key, access).await?;
-        *kept = Some(minted.clone());
-        Ok(minted)
+        match self.mint(key, access).await {
+            Ok(minted) => {
+                *kept = Some(minted.clone());
+                Ok(minted)
+            }
+            Err(error) => {
+                if let (Fault::NotFound, Access::Repository { name, .. }) = (error.fault, access) {
+                    // It may be another installation's now.
+                    lock(&self.installations).remove(name);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Where the token for `key` is kept. Now and then, those that are over are dropped.
+    fn slot(&self, key: Key, now: i64) -> Slot {
+        let mut minted = lock(&self.minted);
+        if minted.len().is_power_of_two() {
+            minted.retain(|_, slot| {
+                let is_over = |minted: &Option<Minted>| {
+                    minted.as_ref().is_none_or(|minted| !minted.lasts(now, 0))
+                };
+                // One that is locked is being made.
+                slot.try_lock().map_or(true, |minted| !is_over(&minted))
+            });
+        }
+        Arc::clone(minted.entry(key).or_default())
     }
 
     async fn key(&self, access: &Access) -> Result<Key, ForgeError> {

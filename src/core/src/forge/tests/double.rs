@@ -13,7 +13,7 @@ use crate::forge::clock::Clock;
 use crate::forge::gitea::Gitea;
 use crate::forge::github::Github;
 use crate::forge::http::{Kept, Memory, Pace};
-use crate::forge::{ForgeKind, OwnerKind, Repository};
+use crate::forge::{ForgeError, ForgeKind, OwnerKind, Repository};
 use crate::secret::SecretPlaces;
 
 /// A forge on a free port, and settings for it.
@@ -93,10 +93,14 @@ impl Double {
     }
 
     pub(super) fn as_github_at(&self, clock: Clock, pace: Pace) -> Github {
+        self.try_as_github(clock, pace).unwrap()
+    }
+
+    pub(super) fn try_as_github(&self, clock: Clock, pace: Pace) -> Result<Github, ForgeError> {
         let settings = self.settings.github.as_ref().unwrap();
         let hooks = &self.settings.webhook_base_url;
         let memory = Arc::clone(&self.memory);
-        Github::new(settings, &self.places(), hooks, memory, pace, clock).unwrap()
+        Github::new(settings, &self.places(), hooks, memory, pace, clock)
     }
 
     pub(super) fn as_gitea(&self) -> Gitea {

@@ -375,3 +375,63 @@ async fn connections_that_break_are_made_again(#[case] trouble: Trouble) {
         }
     }
 }
+
+#[tokio::test]
+async fn an_answer_without_end_is_cut_off() {
+    let large = ResponseTemplate::new(200).set_body_bytes(vec![b' '; 33 << 20]);
+    let double = Double::with(super::tokens::PERSON).await;
+    double
+        .responds("GET", "/repos/team/site/pulls/1", large)
+        .await;
+    let error = double
+        .as_github()
+        .pull_request(&site(), 1)
+        .await
+        .unwrap_err();
+    assert_eq!(error.fault, Fault::Unavailable);
+    assert!(error.reason.contains("larger than 32 MiB"), "{error}");
+}
+
+#[tokio::test]
+async fn a_proxy_is_asked_instead_of_the_forge() {
+    let text = "
+url: https://ci.example.org
+build_systems: [x86_64-linux]
+local_workers: 1
+github: {token_file: github-token, instance_url: http://forge.invalid, api_url: http://forge.invalid/api, proxy: URL}
+";
+    let double = Double::with(text).await;
+    double
+        .answers(
+            "GET",
+            "/api/repos/team/site/collaborators/eve/permission",
+            200,
+            json!({"permission": "read"}),
+        )
+        .await;
+    let permission = double.as_github().permission(&site(), "eve").await.unwrap();
+    assert_eq!(permission, Permission::Read);
+}
+
+#[tokio::test]
+async fn certificates_that_cannot_be_used_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.pem");
+    let text = "
+url: https://ci.example.org
+build_systems: [x86_64-linux]
+local_workers: 1
+github: {token_file: github-token, ca_file: FILE}
+";
+    let double = Double::with(&text.replace("FILE", file.to_str().unwrap())).await;
+    let refusal = || {
+        let error = double
+            .try_as_github(Clock::default(), quick())
+            .err()
+            .unwrap();
+        error.reason.replace(folder.path().to_str().unwrap(), "DIR")
+    };
+    insta::assert_snapshot!(refusal(), @"`DIR/ca.pem`: No such file or directory (os error 2)");
+    std::fs::write(&file, "no certificate").unwrap();
+    insta::assert_snapshot!(refusal(), @"`DIR/ca.pem` holds no certificate");
+}
