@@ -5,7 +5,7 @@ use crate::forge::status::cut;
 use crate::forge::{CheckOutput, CheckPhase, CheckRun, Fault, ForgeError, Repository};
 
 use super::Github;
-use super::tokens::{Access, Needs};
+use super::access::{Access, Needs};
 
 /// <https://docs.github.com/en/rest/checks/runs>
 const ANNOTATIONS_MAX: usize = 50;

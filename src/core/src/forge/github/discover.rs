@@ -6,7 +6,7 @@ use crate::forge::{Discovery, Fault, ForgeError, ForgeKind, Part, Repository};
 use crate::plan::Notice;
 
 use super::Github;
-use super::tokens::{Access, Needs};
+use super::access::{Access, Needs};
 use super::wire::{Installation, InstallationRepositories, WireRepository};
 
 /// Installations that are asked at the same time; each takes several requests.

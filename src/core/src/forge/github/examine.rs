@@ -8,8 +8,8 @@ use crate::forge::{
 };
 
 use super::Github;
+use super::access::{Access, Needs};
 use super::hooks::{EVENTS, existing};
-use super::tokens::{Access, Needs};
 use super::wire::{HookConfig, Installation, Permissions, WireHook, missing};
 
 /// Permissions of the App, and what does not work without each.

@@ -5,7 +5,7 @@ use crate::forge::http::{Call, Page};
 use crate::forge::{Fault, ForgeError, HookChange, Repository};
 
 use super::Github;
-use super::tokens::{Access, Needs};
+use super::access::{Access, Needs};
 use super::wire::{HookConfig, WireHook};
 
 /// What is delivered. Deletions of branches are pushes.

@@ -1,5 +1,6 @@
 //! GitHub, by its REST API: <https://docs.github.com/en/rest>.
 
+mod access;
 mod checks;
 mod discover;
 mod examine;
@@ -28,7 +29,8 @@ use super::{
     GitCredentials, HookChange, HookSecrets, Permission, ProjectExamination, PullRequest,
     Repository, Status, StatusState,
 };
-use tokens::{Access, Needs, Tokens};
+use access::{Access, Needs};
+use tokens::Tokens;
 
 /// The adapter for GitHub.
 pub(super) struct Github {

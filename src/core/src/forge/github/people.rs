@@ -4,7 +4,7 @@ use crate::forge::http::{Call, Page};
 use crate::forge::{Fault, ForgeError, OwnerKind, Permission, Repository};
 
 use super::Github;
-use super::tokens::{Access, Needs};
+use super::access::{Access, Needs};
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Member {

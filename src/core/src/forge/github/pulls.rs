@@ -6,7 +6,7 @@ use crate::forge::http::{Call, Page};
 use crate::forge::{Fault, ForgeError, PullRequest, Repository};
 
 use super::Github;
-use super::tokens::{Access, Needs};
+use super::access::{Access, Needs};
 use super::wire::WirePull;
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 
 use crate::config::GithubCredential;
 use crate::forge::http::{Authority, Call, Http, Token};
-use crate::forge::{Fault, ForgeError, FullName, Repository};
+use crate::forge::{Fault, ForgeError, FullName};
 use crate::secret::{Secret, SecretFile, SecretPlaces};
 
+use super::access::{Access, Needs};
 use super::jwt::{AppToken, sign};
 use super::wire;
 
@@ -18,55 +19,6 @@ use super::wire;
 const MARGIN: i64 = 5 * 60;
 /// The same for tokens that git uses: a fetch may take a while.
 const GIT_MARGIN: i64 = 30 * 60;
-
-/// Permissions of a GitHub App that a call needs, each with its level.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Needs(&'static [(&'static str, &'static str)]);
-
-impl Needs {
-    pub(super) const METADATA: Self = Self(&[("metadata", "read")]);
-    pub(super) const HOOKS: Self = Self(&[("metadata", "read"), ("repository_hooks", "write")]);
-    pub(super) const STATUSES: Self = Self(&[("statuses", "write")]);
-    pub(super) const CHECKS: Self = Self(&[("checks", "write")]);
-    pub(super) const CONTENTS: Self = Self(&[("contents", "read")]);
-    pub(super) const PULL_REQUESTS: Self = Self(&[("metadata", "read"), ("pull_requests", "read")]);
-    pub(super) const MEMBERS: Self = Self(&[("members", "read")]);
-}
-
-/// Who a call is made as, and what for.
-#[derive(Debug, Clone)]
-pub(super) enum Access {
-    /// The App itself.
-    App,
-    /// An installation, for all of its repositories.
-    Installation { id: u64, needs: Needs },
-    /// One repository.
-    Repository {
-        id: u64,
-        name: FullName,
-        installation: Option<u64>,
-        needs: Needs,
-    },
-}
-
-impl Access {
-    pub(super) fn repository(repository: &Repository, needs: Needs) -> Self {
-        Self::Repository {
-            id: repository.id,
-            name: repository.full_name.clone(),
-            installation: repository.installation,
-            needs,
-        }
-    }
-
-    /// The installation that `repository` is reached through, if there is one.
-    pub(super) fn owner(repository: &Repository, needs: Needs) -> Self {
-        match repository.installation {
-            Some(id) => Self::Installation { id, needs },
-            None => Self::repository(repository, needs),
-        }
-    }
-}
 
 /// A token of an installation.
 #[derive(Debug, Clone)]

@@ -1,5 +1,6 @@
 //! The adapters against doubles that answer as the forges' documents say.
 
+mod connections;
 mod double;
 mod examine;
 mod faults;
