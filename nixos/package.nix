@@ -9,8 +9,9 @@
   rustc,
   # Everything works without, only slower; patches/README.md says what each is for.
   withPatches ? true,
-  # Another Buildbot, e.g. one with patches of its own; for buildbotPackages.python.
-  buildbot ? null,
+  # Another Buildbot, e.g. one with patches of its own; for buildbotPackages.python. It is not called
+  # `buildbot`, which callPackage would fill in.
+  otherBuildbot ? null,
 }:
 let
   inherit (lib) fileset;
@@ -36,7 +37,7 @@ let
   # What patches/ was made for; with another version they may not apply, or be in it already.
   patchedVersion = "4.3.0";
   stock = buildbotPackages.buildbot;
-  chosen = if buildbot == null then patched else buildbot;
+  chosen = if otherBuildbot == null then patched else otherBuildbot;
   patched =
     if !withPatches then
       stock

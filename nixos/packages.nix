@@ -10,7 +10,7 @@ let
   cfg = config.services.buildbot-nix.packages;
   ours = pkgs.callPackages ./package.nix { };
   # With the Buildbot that was chosen, or a master would have two.
-  oursWithBuildbot = pkgs.callPackages ./package.nix { inherit (cfg) buildbot; };
+  oursWithBuildbot = pkgs.callPackages ./package.nix { otherBuildbot = cfg.buildbot; };
   package =
     name: arguments:
     lib.mkOption (
