@@ -9,15 +9,21 @@ handles ``Plan``, ``Forges``, ``Run``, ``Turns``, ``CheckoutReader``, ``OutcomeR
 from typing import final
 
 __all__ = [
+    "BODY_BYTES_MAX",
+    "Arrival",
     "BranchDecision",
     "BuildResult",
     "Builder",
     "BuilderKind",
     "Cache",
     "CancelFilter",
+    "Change",
     "CheckRun",
     "CheckoutReader",
     "CommitStatuses",
+    "Decision",
+    "Deed",
+    "Delivery",
     "Discovery",
     "Ended",
     "Evaluation",
@@ -118,10 +124,44 @@ class Plan:
         """
     def worker_password(self, worker: str) -> str:
         """What the worker logs in with. Raises ``ConfigError`` for an unknown one."""
-    def read_secret(self, name: str) -> str | None:
-        """The secret that a row names, None for a name that no row has. Blocks: reads a file.
+    #: Those that the settings have.
+    forges: list[ForgeKind]
 
-        Raises ``MachineError`` if it cannot be read.
+    def with_repositories(self, repositories: list[ForgeRepository]) -> Plan:
+        """The same with projects of forges; those that it has of forges are replaced."""
+    def project(self, name: str) -> Project:
+        """One project. Raises ``ConfigError`` if there is no such project."""
+    def read_secret(self, name: str, forges: Forges) -> str | None:
+        """The secret that a row names, None for a name that no row has.
+
+        Blocks: reads a file, or has a forge make it. Empty if the repository needs none.
+
+        Raises ``MachineError`` if it cannot be read, ``ForgeError`` if it cannot be made.
+        """
+    def receive(self, forge: ForgeKind, headers: dict[str, str], body: bytes) -> Delivery:
+        """Verifies a request to the webhook of a forge. Blocks: reads the file with its secret.
+
+        Names of headers are in lower case. Raises ``EventError`` if it is refused, ``ConfigError``
+        if there is no such forge, ``MachineError`` if the secret cannot be read.
+        """
+    def decide(self, delivery: Delivery) -> Decision:
+        """What to do about it."""
+    def decide_found(self, project: str, pull_request: PullRequest) -> Decision:
+        """What to do about a pull request, as if it was just opened.
+
+        Raises ``ConfigError`` if there is no such project.
+        """
+    def compare(
+        self,
+        project: str,
+        branches: dict[str, str],
+        pull_requests: list[PullRequest],
+        known: dict[str, str],
+    ) -> list[Decision]:
+        """What to do about what a project is found to be at: commits by branch, and what is open.
+
+        ``known`` has what it was at before: ``head`` of decisions, by branch. Raises
+        ``ConfigError`` if there is no such project.
         """
     def branch_decision(self, project: str, branch: str) -> BranchDecision:
         """What happens with a branch of a project."""
@@ -266,6 +306,10 @@ class Project:
     #: Seconds.
     eval_timeout: int
     git_secrets: GitSecrets
+    #: Where it is on a forge, None if it is polled.
+    repository: ForgeRepository | None
+    #: What changes of it call their repository.
+    change_repository: str
     #: Name of the builder that evaluates.
     eval_builder: str
     #: Name of the builder that builds one attribute.
@@ -353,6 +397,7 @@ class SchedulerKind:
 
     Branches: SchedulerKind
     MergeQueue: SchedulerKind
+    PullRequests: SchedulerKind
     Triggerable: SchedulerKind
     Force: SchedulerKind
     def __eq__(self, other: object, /) -> bool: ...
@@ -396,6 +441,118 @@ class BranchDecision:
     build: bool
     merge_queue: bool
     register_gc_roots: bool
+
+# --- stage event -----------------------------------------------------------------------------
+
+#: Bytes of a webhook's body that are read; what is larger is refused.
+BODY_BYTES_MAX: int
+
+@final
+class Delivery:
+    """What a forge has told, verified."""
+
+    forge: ForgeKind
+    #: The forge's id of it; one that is repeated has the same.
+    id: str
+    #: Full name of the repository it is about, if it is about one.
+    repository: str | None
+    #: For ``read``; holds no secret.
+    text: str
+
+    @staticmethod
+    def read(text: str) -> Delivery:
+        """What was kept as ``text``. Raises ``ConfigError`` if it cannot be read."""
+
+@final
+class Deed:
+    """What is to be done about an event."""
+
+    #: Give Buildbot ``change``.
+    Build: Deed
+    #: Find out whether ``user`` may push, and do what ``answered`` says.
+    Ask: Deed
+    #: Remember ``head``, and keep ``text`` until a member agrees.
+    Hold: Deed
+    #: Remember ``head``, and build nothing.
+    Pass: Deed
+    #: Build what is held of pull request ``number``, or what it is now.
+    Approve: Deed
+    #: Cancel what runs for ``branch``.
+    Cancel: Deed
+    #: Build ``revision`` once more.
+    Rerun: Deed
+    Ignore: Deed
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self, /) -> int: ...
+    def __int__(self, /) -> int: ...
+
+@final
+class Arrival:
+    """What a head is to the one that is known."""
+
+    New: Arrival
+    Same: Arrival
+    #: It came before.
+    Late: Arrival
+    #: Only the forge knows.
+    Doubtful: Arrival
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self, /) -> int: ...
+    def __int__(self, /) -> int: ...
+
+@final
+class Decision:
+    """What the master does about an event. Each deed has some of these fields."""
+
+    deed: Deed
+    #: Why the repositories have to be looked for anew, if so.
+    refresh: str | None
+    project: str | None
+    #: As changes call it.
+    branch: str | None
+    #: The commit; of an approval, the beginning of the only one that is meant, if one is.
+    revision: str | None
+    number: int | None
+    user: str | None
+    #: Name and our id of the check run that is wanted once more; None means all.
+    check: tuple[str, str | None] | None
+    reason: str | None
+    change: Change | None
+    #: For ``read``.
+    text: str | None
+    #: What the branch is at, for ``arrival``.
+    head: str | None
+
+    @staticmethod
+    def read(text: str) -> Decision:
+        """To build what was kept as ``text``. Raises ``ConfigError`` if it cannot be read."""
+    def arrival(self, known: str | None) -> Arrival:
+        """Whether ``head`` comes after the one that is known. Raises ``ConfigError`` if that cannot
+        be read."""
+    def answered(self, is_member: bool) -> Decision:
+        """What to do now that it is known whether ``user`` may push."""
+    def agreed(self) -> Decision:
+        """What to do if a member agrees."""
+
+@final
+class Change:
+    """A change, with the fields that Buildbot's hooks for these forges give."""
+
+    author: str
+    committer: str | None
+    comments: str
+    revision: str
+    branch: str
+    category: str | None
+    repository: str
+    project: str
+    revlink: str
+    #: Since 1970.
+    seconds: int | None
+    files: list[str]
+    properties: dict[str, str]
 
 # --- stage checkout --------------------------------------------------------------------------
 
@@ -628,6 +785,9 @@ class ForgeKind:
     Github: ForgeKind
     Gitea: ForgeKind
 
+    #: The one in settings, URLs of webhooks and identities, such as ``github``.
+    word: str
+
     def __eq__(self, other: object, /) -> bool: ...
     def __ne__(self, other: object, /) -> bool: ...
     def __hash__(self, /) -> int: ...
@@ -789,6 +949,8 @@ class Forges:
         """``memory`` is what :meth:`memory` gave once."""
     def memory(self) -> bytes:
         """What is known of the forges, which saves requests after a restart. Holds no secret."""
+    def are_of(self, plan: Plan) -> bool:
+        """Whether those of ``plan`` would be the same. Does not block."""
     def close(self) -> None:
         """Ends calls that run; they raise ``StoppedError``."""
     def discover(self, kind: ForgeKind) -> Discovery:

@@ -29,6 +29,14 @@ class MachineError(_HintedError):
     """It cannot be done on this machine: no Nix, a file cannot be read."""
 
 
+class EventError(BuildbotNixError):
+    """Somebody sent a webhook something that is refused, with an HTTP status."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 class ForgeError(_HintedError):
     """A forge did not do what it was asked. Its subclasses say what to do."""
 

@@ -40,7 +40,7 @@ pub(crate) fn fail(error: &Error) -> Exit {
     }
     warn(&text);
     match error {
-        Error::Config(_) => Exit::Usage,
+        Error::Config(_) | Error::Event(_) => Exit::Usage,
         Error::Eval { .. } => Exit::Negative,
         Error::Io { .. }
         | Error::Secret(_)

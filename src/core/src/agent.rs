@@ -39,7 +39,7 @@ pub fn checkout_command(
     command.option("--format", "json");
     command.flag("--replace", true);
     // One word each: what people and forges send must not become an option.
-    command.value("--branch", given("branch").unwrap_or(default));
+    command.value("--branch", &ref_of(given("branch").unwrap_or(default)));
     if let Some(revision) = revision {
         command.value("--revision", revision);
     }
@@ -53,6 +53,18 @@ pub fn checkout_command(
     command.option("--timeout", CHECKOUT_TIMEOUT);
     command.0.extend([project.url.to_string(), ".".to_owned()]);
     command.0
+}
+
+/// Where the commit of a build on `branch` is found. The ref that GitHub keeps for the merge of a
+/// pull request may not be there yet, or merge an older head; the one of its head is there first.
+fn ref_of(branch: &str) -> String {
+    let number = branch
+        .strip_prefix("refs/pull/")
+        .and_then(|rest| rest.strip_suffix("/merge"));
+    number.map_or_else(
+        || branch.to_owned(),
+        |number| format!("refs/pull/{number}/head"),
+    )
 }
 
 /// An evaluation as the master knows it.

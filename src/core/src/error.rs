@@ -1,5 +1,6 @@
 //! One error type for everything that can end a command, with what to do about it beside it.
 
+use crate::event::Refusal;
 use crate::forge::ForgeError;
 use crate::machine_line::ProtocolError;
 use crate::secret::SecretFileError;
@@ -45,6 +46,9 @@ pub enum Error {
     /// A forge did not do what it was asked.
     #[error(transparent)]
     Forge(#[from] ForgeError),
+    /// Somebody sent a webhook something that is refused.
+    #[error(transparent)]
+    Event(#[from] Refusal),
     /// Stopped by a signal or on request.
     #[error("stopped")]
     Stopped,
@@ -73,6 +77,7 @@ impl Error {
             | Self::Io { .. }
             | Self::Secret(_)
             | Self::Protocol(_)
+            | Self::Event(_)
             | Self::Stopped => None,
         }
     }

@@ -3,6 +3,7 @@
 //! | stage | module | in → out |
 //! |---|---|---|
 //! | settings | [`config`] | settings file → [`config::Settings`], or all problems at once |
+//! | event | [`event`] | what a forge sends → verified event → change, cancellation or reason |
 //! | plan | [`plan`] | settings → [`plan::MasterPlan`]: plain data that Python materialises |
 //! | checkout | [`checkout`] | repository, revision → clean working tree |
 //! | eval | [`eval`] | checkout → evaluator processes → machine lines |
@@ -25,6 +26,7 @@ pub mod config;
 pub mod daemon;
 pub mod error;
 pub mod eval;
+pub mod event;
 pub mod feed;
 pub mod forge;
 #[cfg(test)]

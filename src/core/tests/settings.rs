@@ -54,6 +54,7 @@ zzzzzz: 1
 branches: {x: {zzzzzz: 1}}
 projects: {x: {zzzzzz: 1}}
 pull_based: {zzzzzz: 1, repositories: {x: {zzzzzz: 1}}}
+pull_requests: {zzzzzz: 1}
 github: {zzzzzz: 1, filters: {zzzzzz: 1}}
 gitea: {zzzzzz: 1}
 ";
@@ -63,7 +64,7 @@ gitea: {zzzzzz: 1}
         .iter()
         .filter_map(|problem| problem.hint.as_deref()?.strip_prefix("the keys here are "))
         .collect();
-    assert_eq!(offers.len(), 8);
+    assert_eq!(offers.len(), 9);
     for key in offers.iter().flat_map(|keys| keys.split(", ")) {
         let row = |line: &str| {
             line.starts_with('|')

@@ -12,6 +12,7 @@ mod python {
 
     import_exception!(buildbot_nix.errors, ConfigError);
     import_exception!(buildbot_nix.errors, EvalError);
+    import_exception!(buildbot_nix.errors, EventError);
     import_exception!(buildbot_nix.errors, ForgeAuthError);
     import_exception!(buildbot_nix.errors, ForgeNotFoundError);
     import_exception!(buildbot_nix.errors, ForgeRateLimitedError);
@@ -57,6 +58,7 @@ impl From<CoreError> for PyErr {
                 Fault::Unavailable => python::ForgeUnavailableError::new_err((text, hint)),
                 Fault::Refused => python::ForgeRefusedError::new_err((text, hint)),
             },
+            Error::Event(refusal) => python::EventError::new_err((text, refusal.status())),
             Error::Stopped => python::StoppedError::new_err((text,)),
         }
     }

@@ -16,7 +16,7 @@ use crate::plan::Plan;
 
 /// The forges of a master.
 #[pyclass(module = "buildbot_nix._native", frozen)]
-pub(crate) struct Forges(forge::Forges);
+pub(crate) struct Forges(pub(crate) forge::Forges);
 
 impl Forges {
     /// What `work` gives for `repository` and its forge, without the interpreter's lock.
@@ -52,6 +52,11 @@ impl Forges {
             loaded.places(),
             memory,
         ))
+    }
+
+    fn are_of(&self, plan: &Plan) -> bool {
+        let loaded = plan.loaded();
+        self.0.are_of(loaded.settings(), loaded.places())
     }
 
     #[getter]

@@ -31,6 +31,18 @@ twin!(ForgeKind: Github, Gitea);
 twin!(StatusState: Pending, Success, Warning, Failure, Error);
 twin!(Permission: Nothing, Read, Write, Admin);
 
+#[pymethods]
+impl ForgeKind {
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "PyO3 passes no other `self`"
+    )]
+    #[getter]
+    fn word(&self) -> &'static str {
+        forge::ForgeKind::from(*self).as_str()
+    }
+}
+
 /// A repository on a forge.
 #[pyclass(module = "buildbot_nix._native", frozen, eq, from_py_object)]
 #[derive(Clone, PartialEq, Eq)]
@@ -161,7 +173,8 @@ impl From<forge::HookOutcome> for HookOutcome {
 }
 
 /// A pull request as its forge describes it now.
-#[pyclass(module = "buildbot_nix._native", frozen, get_all)]
+#[pyclass(module = "buildbot_nix._native", frozen, get_all, from_py_object)]
+#[derive(Clone)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "questions of their own, not states of one thing"
@@ -199,6 +212,27 @@ impl PullRequest {
             base_branch: pull.base_branch,
             base_sha: pull.base_sha,
         }
+    }
+
+    /// What this was made of.
+    pub(crate) fn described(self) -> Result<forge::PullRequest, Error> {
+        let head = self.head_repository.map(|name| name.parse()).transpose();
+        let head_repository =
+            head.map_err(|error: forge::FullNameError| Error::Config(error.to_string()))?;
+        Ok(forge::PullRequest {
+            number: self.number,
+            title: self.title,
+            html_url: self.html_url,
+            is_open: self.is_open,
+            is_draft: self.is_draft,
+            author: self.author,
+            author_is_bot: self.author_is_bot,
+            head_sha: self.head_sha,
+            head_branch: self.head_branch,
+            head_repository,
+            base_branch: self.base_branch,
+            base_sha: self.base_sha,
+        })
     }
 }
 

@@ -10,6 +10,7 @@ mod build;
 mod checkout;
 mod cli;
 mod errors;
+mod event;
 mod feed;
 mod forge;
 mod forge_rows;
@@ -25,12 +26,18 @@ mod status;
 /// The extension module.
 #[pyo3::pymodule(gil_used = false)]
 mod _native {
+    /// Bytes of a webhook's body that are read.
+    #[pymodule_export]
+    const BODY_BYTES_MAX: usize = buildbot_nix_core::event::BODY_BYTES_MAX;
+
     #[pymodule_export]
     use crate::build::{BuildResult, OutcomeReader};
     #[pymodule_export]
     use crate::checkout::CheckoutReader;
     #[pymodule_export]
     use crate::cli::run_command_line;
+    #[pymodule_export]
+    use crate::event::{Arrival, Change, Decision, Deed, Delivery};
     #[pymodule_export]
     use crate::feed::{Priority, Turns};
     #[pymodule_export]

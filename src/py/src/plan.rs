@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use buildbot_nix_core::agent;
 use buildbot_nix_core::error::Error;
+use buildbot_nix_core::event;
 use buildbot_nix_core::feed;
-use buildbot_nix_core::forge::ForgeKind;
+use buildbot_nix_core::forge::{self, Forge};
 use buildbot_nix_core::nix::{DrvPath, StorePath};
 use buildbot_nix_core::plan::{
     self, LoadedPlan, MasterPlan, ProjectPlan, SecretFiles, ServicePlan,
@@ -15,7 +16,10 @@ use buildbot_nix_core::report::status::{CommitStatuses, StatusPolicy, StatusRow}
 use pyo3::prelude::*;
 
 use crate::boundary;
+use crate::event::{Decision, Delivery};
 use crate::feed::Priority;
+use crate::forge::Forges;
+use crate::forge_rows::{ForgeKind, ForgeRepository, PullRequest};
 use crate::publish::{Cache, PostBuildStep, Uploader};
 use crate::rows::{BranchDecision, Builder, CancelFilter, Poller, Project, Scheduler, Worker};
 use crate::run::{Job, Run, Unbuilt};
@@ -74,7 +78,7 @@ impl From<plan::FailureMemory> for FailureMemory {
 /// A plan, and what is needed to read the secrets that it names.
 #[pyclass(module = "buildbot_nix._native", frozen)]
 pub(crate) struct Plan {
-    loaded: LoadedPlan,
+    pub(crate) loaded: LoadedPlan,
 }
 
 #[pyfunction]
@@ -109,7 +113,7 @@ impl Plan {
         known: impl IntoIterator<Item = StatusRow>,
     ) -> Result<CommitStatuses, Error> {
         let project = self.project(project)?;
-        let is_github = project.ref_type == ForgeKind::Github.as_str();
+        let is_github = project.ref_type == forge::ForgeKind::Github.as_str();
         let with_pages = is_github && self.plan().check_runs;
         let policy = StatusPolicy::new(&self.plan().statuses, with_pages);
         let (ref_type, name) = (project.ref_type.clone(), project.name.clone());
@@ -174,6 +178,97 @@ impl Plan {
     #[getter]
     fn retention(&self) -> BTreeMap<&'static str, u64> {
         self.plan().retention.seconds()
+    }
+
+    #[getter]
+    fn forges(&self) -> Vec<ForgeKind> {
+        let settings = self.loaded.settings();
+        let github = settings.github.as_ref().map(|_| ForgeKind::Github);
+        let gitea = settings.gitea.as_ref().map(|_| ForgeKind::Gitea);
+        github.into_iter().chain(gitea).collect()
+    }
+
+    fn with_repositories(
+        &self,
+        python: Python<'_>,
+        repositories: Vec<ForgeRepository>,
+    ) -> PyResult<Self> {
+        let repositories = repositories.into_iter().map(|row| row.0);
+        let repositories: Vec<forge::Repository> = repositories.collect();
+        boundary::call(python, || {
+            let loaded = self.loaded.clone().with_repositories(&repositories);
+            Ok::<_, Error>(Self { loaded })
+        })
+    }
+
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "PyO3 makes a map of its own from a dict"
+    )]
+    fn receive(
+        &self,
+        python: Python<'_>,
+        forge: ForgeKind,
+        headers: BTreeMap<String, String>,
+        body: &[u8],
+    ) -> PyResult<Delivery> {
+        boundary::call(python, || {
+            let delivery = self.loaded.receive(forge.into(), &headers, body);
+            delivery.map(Delivery)
+        })
+    }
+
+    fn decide(&self, python: Python<'_>, delivery: &Delivery) -> PyResult<Decision> {
+        boundary::call(python, || {
+            let decision = self.plan().decide(delivery.0.forge, &delivery.0.event);
+            Ok::<_, Error>(decision.into())
+        })
+    }
+
+    fn decide_found(
+        &self,
+        python: Python<'_>,
+        project: &str,
+        pull_request: &PullRequest,
+    ) -> PyResult<Decision> {
+        boundary::call(python, || {
+            let project = self.project(project)?;
+            let pull_request = pull_request.clone().described()?;
+            let action = self.plan().decide_pull_request(project, &pull_request);
+            Ok::<_, Error>(action.into())
+        })
+    }
+
+    fn compare(
+        &self,
+        python: Python<'_>,
+        project: &str,
+        branches: BTreeMap<String, String>,
+        pull_requests: Vec<PullRequest>,
+        known: BTreeMap<String, String>,
+    ) -> PyResult<Vec<Decision>> {
+        boundary::call(python, || {
+            let project = self.project(project)?;
+            let pull_requests = pull_requests.into_iter().map(PullRequest::described);
+            let found = event::Found {
+                branches,
+                pull_requests: pull_requests.collect::<Result<_, _>>()?,
+            };
+            // One that cannot be read is found anew.
+            let known = known
+                .into_iter()
+                .filter_map(|(branch, head)| Some((branch, serde_json::from_str(&head).ok()?)));
+            let actions = self.plan().compare(project, &found, &known.collect());
+            Ok::<_, Error>(actions.into_iter().map(Decision::from).collect())
+        })
+    }
+
+    #[pyo3(name = "project")]
+    fn project_row(&self, python: Python<'_>, name: &str) -> PyResult<Project> {
+        boundary::call(python, || {
+            let project = self.project(name)?;
+            Ok::<_, Error>(Project::new(project, self.plan()))
+        })
     }
 
     #[getter]
@@ -242,9 +337,18 @@ impl Plan {
         })
     }
 
-    fn read_secret(&self, python: Python<'_>, name: &str) -> PyResult<Option<String>> {
+    fn read_secret(
+        &self,
+        python: Python<'_>,
+        name: &str,
+        forges: &Forges,
+    ) -> PyResult<Option<String>> {
         boundary::call(python, || {
-            let secret = self.loaded.read_secret(name)?;
+            let mint = |repository: &forge::Repository| {
+                let ask = async |forge: &dyn Forge| forge.git_credentials(repository).await;
+                forges.0.ask(repository.forge, ask)
+            };
+            let secret = self.loaded.read_secret(name, mint)?;
             Ok::<_, Error>(secret.map(|secret| secret.expose().clone()))
         })
     }

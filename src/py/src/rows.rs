@@ -6,6 +6,8 @@ use buildbot_nix_core::plan::{
 };
 use pyo3::prelude::*;
 
+use crate::forge_rows::ForgeRepository;
+
 #[pyclass(module = "buildbot_nix._native", frozen, get_all)]
 pub(crate) struct Project {
     name: String,
@@ -15,6 +17,8 @@ pub(crate) struct Project {
     default_branch: String,
     eval_timeout: u64,
     git_secrets: GitSecrets,
+    repository: Option<ForgeRepository>,
+    change_repository: String,
     eval_builder: String,
     build_builder: String,
 }
@@ -36,6 +40,8 @@ impl Project {
             default_branch: row.default_branch.clone(),
             eval_timeout: row.limits.timeout,
             git_secrets: GitSecrets::from(&row.git_secrets),
+            repository: row.forge.clone().map(ForgeRepository),
+            change_repository: row.repository.clone(),
             eval_builder: builder(plan::BuilderKind::Eval),
             build_builder: builder(plan::BuilderKind::Build),
         }
@@ -119,6 +125,7 @@ impl From<&BuilderPlan> for Builder {
 pub(crate) enum SchedulerKind {
     Branches,
     MergeQueue,
+    PullRequests,
     Triggerable,
     Force,
 }
@@ -138,6 +145,7 @@ impl From<&SchedulerPlan> for Scheduler {
             kind: match row.kind {
                 plan::SchedulerKind::Branches => SchedulerKind::Branches,
                 plan::SchedulerKind::MergeQueue => SchedulerKind::MergeQueue,
+                plan::SchedulerKind::PullRequests => SchedulerKind::PullRequests,
                 plan::SchedulerKind::Triggerable => SchedulerKind::Triggerable,
                 plan::SchedulerKind::Force => SchedulerKind::Force,
             },

@@ -77,11 +77,11 @@ fn settings_reach_the_command_lines() {
 )]
 #[case(
     "branch=refs/pull/7/merge revision=abc github.head.sha=abc github.base.sha=def basename=next",
-    "--branch=refs/pull/7/merge --revision=abc --merge-into=next"
+    "--branch=refs/pull/7/head --revision=abc --merge-into=next"
 )]
 #[case(
     "branch=refs/pull/7/merge github.head.sha=abc github.base.sha=def",
-    "--branch=refs/pull/7/merge --revision=abc --merge-into=main"
+    "--branch=refs/pull/7/head --revision=abc --merge-into=main"
 )]
 fn a_checkout_is_of_what_the_properties_say(#[case] properties: &str, #[case] said: &str) {
     let pairs = properties.split_whitespace();

@@ -110,11 +110,12 @@ fn https_store(folder: &Path, url: &GitUrl) -> std::io::Result<Option<String>> {
         let text = std::fs::read_to_string(path)?;
         Ok(utf8_percent_encode(text.trim_end(), NON_ALPHANUMERIC).to_string())
     };
-    let line = format!(
-        "{scheme}://{}:{}@{host}\n",
-        escaped(&user)?,
-        escaped(&password)?
-    );
+    let (user, password) = (escaped(&user)?, escaped(&password)?);
+    if password.is_empty() {
+        // The repository needs none.
+        return Ok(None);
+    }
+    let line = format!("{scheme}://{user}:{password}@{host}\n");
     let store = folder.join("https-store");
     let mut file = std::fs::OpenOptions::new()
         .write(true)
@@ -155,6 +156,13 @@ mod tests {
         assert!(!format!("{:?}", credentials.give_to(git)).contains("p%3Aw"));
         drop(credentials);
         assert!(!parent.path().join("of run").exists());
+    }
+
+    #[test]
+    fn an_empty_password_is_none() {
+        let files = [(HTTPS_USER, "\n"), (HTTPS_PASSWORD, "\n")];
+        let (_parent, credentials) = credentials(&files, "https://host/a/b");
+        assert_eq!(credentials.helper, None);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use super::isolation::isolation;
 use super::limits::{limits, of_projects};
 use super::node::{Value, parse};
 use super::post_build::post_build;
+use super::pull_requests::pull_requests;
 use super::read_forges::{gitea, github};
 use super::read_pull_based::pull_based;
 use super::retention::retention;
@@ -74,6 +75,7 @@ fn settings(table: &Table) -> Read<Settings> {
     let branches = branches(table);
     let github = github(table);
     let gitea = gitea(table);
+    let pull_requests = pull_requests(table);
     let pull_based = pull_based(table);
     if let (Ok(None), Ok(0)) = (&nix_workers_secret_file, local_workers) {
         table.problem(
@@ -112,6 +114,7 @@ fn settings(table: &Table) -> Read<Settings> {
         branches: branches?,
         github: github?,
         gitea: gitea?,
+        pull_requests: pull_requests?,
         pull_based: pull_based?,
     })
 }

@@ -6,7 +6,13 @@ use super::table::{Read, Table};
 use super::value;
 
 /// What is deleted some day, and after how many days if nobody says otherwise.
-const KINDS: [(&str, u32); 3] = [("failures", 7), ("job_sets", 14), ("statuses", 90)];
+const KINDS: [(&str, u32); 5] = [
+    ("deliveries", 7),
+    ("failures", 7),
+    ("heads", 90),
+    ("job_sets", 14),
+    ("statuses", 90),
+];
 
 /// The longest that anything is kept, days.
 const DAYS_MAX: u32 = 3650;

@@ -7,7 +7,7 @@ use crate::secret::{SecretFile, SecretUrl};
 
 use super::{
     BranchRule, CacheSettings, EvalLimits, GitUrl, GiteaSettings, GithubSettings,
-    IsolationSettings, PostBuild, Retention, Retries, StatusSettings,
+    IsolationSettings, PostBuild, PullRequestSettings, Retention, Retries, StatusSettings,
 };
 
 /// All settings of a master, checked. `docs/configuration.md` explains each key.
@@ -71,6 +71,8 @@ pub struct Settings {
     pub github: Option<GithubSettings>,
     /// Gitea or Forgejo, if there is one.
     pub gitea: Option<GiteaSettings>,
+    /// Which pull requests are built.
+    pub pull_requests: PullRequestSettings,
     /// Repositories that are polled.
     pub pull_based: PullBased,
 }

@@ -82,6 +82,14 @@ impl Forges {
         }
     }
 
+    /// Whether they would be the same with these settings.
+    pub fn are_of(&self, settings: &Settings, places: &SecretPlaces) -> bool {
+        self.settings.github == settings.github
+            && self.settings.gitea == settings.gitea
+            && self.settings.webhook_base_url == settings.webhook_base_url
+            && self.places == *places
+    }
+
     /// Which forges there are.
     pub fn kinds(&self) -> Vec<ForgeKind> {
         let github = self.settings.github.is_some().then_some(ForgeKind::Github);

@@ -1,14 +1,15 @@
 use std::collections::BTreeMap;
 
 use crate::config::{DatabaseUrl, EvaluationSettings, Settings, WorkerEntry};
+use crate::forge::Repository;
 use crate::secret::SecretFile;
 
 use super::publish::post_build_secrets;
 use super::{
     BranchPolicy, BuilderKind, BuilderPlan, BuildingPlan, CachePlan, CancelFilter, Database,
     EvalSecrets, EvaluationPlan, GcRootsPlan, GitSecrets, Identified, MasterPlan, Notice,
-    PollerPlan, Project, ProjectPlan, SchedulerKind, SchedulerPlan, SecretPart, SecretPlan,
-    ServicePlan, UploaderPlan, WorkerPlan, identify,
+    PollerPlan, Polling, Project, ProjectPlan, SchedulerKind, SchedulerPlan, SecretPart,
+    SecretPlan, SecretSource, ServicePlan, UploaderPlan, WorkerPlan, identify,
 };
 
 /// Buildbot's web interface shows "Buildbot" instead of anything longer.
@@ -36,7 +37,7 @@ pub fn master_plan(
     let pollers = identified
         .iter()
         .zip(&projects)
-        .map(|(row, project)| poller_plan(row.project, project));
+        .filter_map(|(row, project)| Some(poller_plan(row.project.polling?, project)));
     MasterPlan {
         title: settings.title.clone(),
         url: settings.url.clone(),
@@ -69,6 +70,7 @@ pub fn master_plan(
             user: settings.gcroots_user.clone(),
         },
         branch_rules: settings.branches.clone(),
+        pull_requests: settings.pull_requests.clone(),
         workers,
         builders: projects.iter().flat_map(builder_plans).collect(),
         schedulers: projects.iter().flat_map(scheduler_plans).collect(),
@@ -172,7 +174,9 @@ fn project_plan(
         buildbot_name: row.buildbot_name.clone(),
         url: project.url.clone(),
         default_branch: project.default_branch.clone(),
-        ref_type: format!("git+{}", project.url.scheme()),
+        ref_type: project.ref_type(),
+        repository: project.repository(),
+        forge: project.forge.clone(),
         git_secrets: git_secrets(project, secrets),
         eval_secrets: EvalSecrets {
             netrc: whole(project.eval_netrc_file.as_ref(), secrets),
@@ -194,12 +198,17 @@ fn git_secrets(project: &Project, secrets: &mut BTreeMap<String, SecretPlan>) ->
             SecretPart::Password => format!("{}:password", file.key()),
         };
         let plan = SecretPlan {
-            file: file.clone(),
+            source: SecretSource::File(file.clone()),
             part,
         };
         secrets.insert(name.clone(), plan);
         Some(name)
     };
+    if let Some(repository) = &project.forge
+        && project.url.scheme() != "ssh"
+    {
+        return minted(repository, secrets);
+    }
     // Git uses a key only over ssh; Buildbot would put it on the worker for nothing.
     let over_ssh = project.url.scheme() == "ssh";
     let ssh = |file: &Option<SecretFile>| file.clone().filter(|_| over_ssh);
@@ -211,11 +220,29 @@ fn git_secrets(project: &Project, secrets: &mut BTreeMap<String, SecretPlan>) ->
     }
 }
 
+/// What the forge of `repository` makes for each run that fetches it.
+fn minted(repository: &Repository, secrets: &mut BTreeMap<String, SecretPlan>) -> GitSecrets {
+    let mut named = |word: &str, part| {
+        let name = format!("{}:{word}", repository.identity());
+        let plan = SecretPlan {
+            source: SecretSource::Minted(Box::new(repository.clone())),
+            part,
+        };
+        secrets.insert(name.clone(), plan);
+        Some(name)
+    };
+    GitSecrets {
+        https_user: named("user", SecretPart::User),
+        https_password: named("password", SecretPart::Password),
+        ..GitSecrets::default()
+    }
+}
+
 /// The name of the secret that is all of `file`.
 fn whole(file: Option<&SecretFile>, secrets: &mut BTreeMap<String, SecretPlan>) -> Option<String> {
     let file = file?;
     let plan = SecretPlan {
-        file: file.clone(),
+        source: SecretSource::File(file.clone()),
         part: SecretPart::Whole,
     };
     secrets.insert(file.key().to_owned(), plan);
@@ -266,31 +293,37 @@ fn builder_name(project: &ProjectPlan, word: &str) -> String {
     format!("{}/{word}", project.name)
 }
 
-fn scheduler_plans(project: &ProjectPlan) -> [SchedulerPlan; 4] {
-    [
+fn scheduler_plans(project: &ProjectPlan) -> Vec<SchedulerPlan> {
+    let mut kinds = vec![
         ("primary", SchedulerKind::Branches, "nix-eval"),
         ("merge-queue", SchedulerKind::MergeQueue, "nix-eval"),
+    ];
+    if project.forge.is_some() {
+        kinds.push(("prs", SchedulerKind::PullRequests, "nix-eval"));
+    }
+    kinds.extend([
         ("nix-build", SchedulerKind::Triggerable, "nix-build"),
         (FORCE, SchedulerKind::Force, "nix-eval"),
-    ]
-    .map(|(suffix, kind, word)| SchedulerPlan {
+    ]);
+    let plan = |(suffix, kind, word)| SchedulerPlan {
         name: project.scheduler(suffix),
         kind,
         project: project.name.clone(),
         builder: builder_name(project, word),
-    })
+    };
+    kinds.into_iter().map(plan).collect()
 }
 
-fn poller_plan(project: &Project, plan: &ProjectPlan) -> PollerPlan {
+fn poller_plan(polling: Polling, plan: &ProjectPlan) -> PollerPlan {
     PollerPlan {
         name: format!("{}-poller", plan.id),
         project: plan.name.clone(),
         url: plan.url.clone(),
         work_directory: format!("pollers/{}", plan.id),
-        poll_interval: project.polling.interval,
-        poll_spread: project.polling.spread,
+        poll_interval: polling.interval,
+        poll_spread: polling.spread,
         git_secrets: plan.git_secrets.clone(),
-        build_on_first_poll: project.polling.build_on_first_poll,
+        build_on_first_poll: polling.build_on_first_poll,
     }
 }
 

@@ -168,7 +168,6 @@ mod tests {
 
     use super::*;
     use crate::config::GitUrl;
-    use crate::plan::Polling;
 
     fn projects(names: &[&str]) -> Vec<Project> {
         let project = |(index, name): (usize, &&str)| Project {
@@ -176,11 +175,8 @@ mod tests {
             identity: format!("test:{index}:{name}"),
             url: GitUrl::new("https://host/repo").unwrap(),
             default_branch: "main".to_owned(),
-            polling: Polling {
-                interval: 60,
-                spread: 0,
-                build_on_first_poll: true,
-            },
+            forge: None,
+            polling: None,
             ssh_private_key_file: None,
             ssh_known_hosts_file: None,
             credentials_file: None,

@@ -1,16 +1,21 @@
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::config::{Settings, WorkerEntry, load_settings, load_workers};
 use crate::error::Error;
-use crate::secret::{Secret, SecretFileError, SecretPlaces};
+use crate::event::{self, Delivery};
+use crate::forge::{ForgeKind, GitCredentials, HookSecrets, Repository};
+use crate::secret::{Secret, SecretFile, SecretFileError, SecretPlaces};
 
-use super::{Database, MasterPlan, SecretPart, SecretPlan, master_plan, polled_projects};
+use super::{
+    Database, MasterPlan, SecretPart, SecretSource, forge_projects, master_plan, polled_projects,
+};
 
 /// A plan with what is needed to read its secrets.
 #[derive(Debug, Clone)]
 pub struct LoadedPlan {
-    plan: MasterPlan,
     settings: Settings,
+    plan: MasterPlan,
     places: SecretPlaces,
     workers: Vec<WorkerEntry>,
 }
@@ -61,11 +66,41 @@ impl LoadedPlan {
             )));
         }
         Ok(Self {
-            plan,
             settings,
+            plan,
             places,
             workers,
         })
+    }
+
+    /// The same with projects of forges: their `repositories`, as discovery has found them.
+    #[must_use]
+    pub fn with_repositories(self, repositories: &[Repository]) -> Self {
+        let (of_forges, notices) = forge_projects(&self.settings, repositories);
+        let mut projects = polled_projects(&self.settings);
+        projects.extend(of_forges);
+        let mut plan = master_plan(&self.settings, &projects, &self.workers);
+        plan.notices.extend(notices);
+        Self { plan, ..self }
+    }
+
+    /// Verifies and reads a request to the webhook of `forge`. Reads the files with its secrets.
+    pub fn receive(
+        &self,
+        forge: ForgeKind,
+        headers: &BTreeMap<String, String>,
+        body: &[u8],
+    ) -> Result<Delivery, Error> {
+        let common = match forge {
+            ForgeKind::Github => self.settings.github.as_ref().map(|forge| &forge.common),
+            ForgeKind::Gitea => self.settings.gitea.as_ref().map(|forge| &forge.common),
+        };
+        let common =
+            common.ok_or_else(|| Error::Config(format!("the settings have no `{forge}`")))?;
+        let secrets = HookSecrets::load(&common.webhook, &self.places)?;
+        Ok(event::receive(forge, headers, body, |id| {
+            secrets.accepted(id)
+        })?)
     }
 
     /// The plan.
@@ -97,22 +132,44 @@ impl LoadedPlan {
         }
     }
 
-    /// Reads the secret called `name` in the plan; none if there is no such name.
-    pub fn read_secret(&self, name: &str) -> Result<Option<Secret<String>>, SecretFileError> {
-        let secret = self.plan.secrets.get(name);
-        secret.map(|secret| self.read_part(secret)).transpose()
+    /// The secret called `name` in the plan; none if there is no such name.
+    ///
+    /// `mint` has a forge make credentials for one of its repositories. What needs none has empty
+    /// ones.
+    pub fn read_secret(
+        &self,
+        name: &str,
+        mint: impl FnOnce(&Repository) -> Result<Option<GitCredentials>, Error>,
+    ) -> Result<Option<Secret<String>>, Error> {
+        let Some(secret) = self.plan.secrets.get(name) else {
+            return Ok(None);
+        };
+        match &secret.source {
+            SecretSource::File(file) => Ok(Some(self.read_part(file, secret.part)?)),
+            SecretSource::Minted(repository) => {
+                let minted = mint(repository)?.map(|credentials| match secret.part {
+                    SecretPart::Whole | SecretPart::Password => credentials.password,
+                    SecretPart::User => Secret::new(credentials.user),
+                });
+                Ok(Some(minted.unwrap_or_else(|| Secret::new(String::new()))))
+            }
+        }
     }
 
-    fn read_part(&self, secret: &SecretPlan) -> Result<Secret<String>, SecretFileError> {
-        let text = secret.file.read(&self.places)?;
+    fn read_part(
+        &self,
+        file: &SecretFile,
+        part: SecretPart,
+    ) -> Result<Secret<String>, SecretFileError> {
+        let text = file.read(&self.places)?;
         let both = text.expose().split_once(':');
-        match (secret.part, both) {
+        match (part, both) {
             (SecretPart::Whole, _) => Ok(text),
             (SecretPart::User, Some((user, _))) => Ok(Secret::new(user.to_owned())),
             (SecretPart::Password, Some((_, password))) => Ok(Secret::new(password.to_owned())),
             (SecretPart::User | SecretPart::Password, None) => Err(SecretFileError {
-                key: secret.file.key().to_owned(),
-                path: secret.file.path(&self.places).display().to_string(),
+                key: file.key().to_owned(),
+                path: file.path(&self.places).display().to_string(),
                 reason: "it holds no colon: expected `user:password`".to_owned(),
             }),
         }
@@ -160,12 +217,14 @@ pull_based:
         );
         let secrets = &loaded.plan().projects[0].git_secrets;
         let read = |name: &Option<String>| {
-            let secret = loaded.read_secret(name.as_deref().unwrap()).unwrap();
+            let mint = |_: &Repository| unreachable!("it is in a file");
+            let secret = loaded.read_secret(name.as_deref().unwrap(), mint).unwrap();
             secret.unwrap().expose().clone()
         };
         assert_eq!(read(&secrets.https_user), "bot");
         assert_eq!(read(&secrets.https_password), "hunter:3");
-        assert_eq!(loaded.read_secret("other").unwrap(), None);
+        let mint = |_: &Repository| unreachable!("it is nowhere");
+        assert_eq!(loaded.read_secret("other", mint).unwrap(), None);
         let shown = format!(
             "{loaded:?}{}",
             serde_json::to_string(loaded.plan()).unwrap()

@@ -22,7 +22,7 @@ pub use identify::{Identified, identify};
 pub use load::{LoadedPlan, SecretFiles};
 pub use names::{ProjectId, ProjectName, ProjectNameError, virtual_builder_name};
 pub use policy::{BranchDecision, BranchPolicy};
-pub use project::{Polling, Project, polled_projects};
+pub use project::{Polling, Project, forge_projects, polled_projects};
 pub use publish::{CachePlan, Heads, UploaderPlan};
 pub use render::{render, render_json};
 pub use trust::PullRequest;
@@ -30,5 +30,5 @@ pub(crate) use trust::{ON_BRANCH, YES, given};
 pub use types::{
     BuilderKind, BuilderPlan, BuildingPlan, CancelFilter, Database, EvalSecrets, EvaluationPlan,
     GcRootsPlan, GitSecrets, MasterPlan, Notice, PollerPlan, ProjectPlan, SchedulerKind,
-    SchedulerPlan, SecretPart, SecretPlan, ServicePlan, WorkerPlan,
+    SchedulerPlan, SecretPart, SecretPlan, SecretSource, ServicePlan, WorkerPlan,
 };

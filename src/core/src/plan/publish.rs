@@ -6,7 +6,10 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::trust::is_of_its_branch;
-use super::{BranchDecision, MasterPlan, ProjectPlan, PullRequest, SecretPart, SecretPlan, given};
+use super::{
+    BranchDecision, MasterPlan, ProjectPlan, PullRequest, SecretPart, SecretPlan, SecretSource,
+    given,
+};
 use crate::cache::Target;
 use crate::config::{CacheSettings, PostBuild, PostBuildStep};
 use crate::error::Error;
@@ -92,7 +95,7 @@ pub(super) fn post_build_secrets(
 
 fn whole(file: &SecretFile) -> SecretPlan {
     SecretPlan {
-        file: file.clone(),
+        source: SecretSource::File(file.clone()),
         part: SecretPart::Whole,
     }
 }

@@ -3,7 +3,7 @@ use std::fmt::Write as _;
 
 use crate::nix::System;
 
-use super::{Database, MasterPlan, PollerPlan, ServicePlan};
+use super::{Database, MasterPlan, PollerPlan, SecretSource, ServicePlan};
 
 /// The plan as tables for people.
 pub fn render(plan: &MasterPlan) -> String {
@@ -34,7 +34,7 @@ pub fn render(plan: &MasterPlan) -> String {
         &["name", "started by", "builder"],
         schedulers(plan),
     );
-    section("Secrets", &["name", "file"], secrets(plan));
+    section("Secrets", &["name", "from"], secrets(plan));
     section("Notices", &["about", "notice"], notices(plan));
     sections.join("\n")
 }
@@ -150,7 +150,11 @@ fn schedulers(plan: &MasterPlan) -> Vec<Vec<String>> {
 
 fn secrets(plan: &MasterPlan) -> Vec<Vec<String>> {
     let row = |(name, secret): (&String, &super::SecretPlan)| {
-        vec![name.clone(), secret.file.reference().to_owned()]
+        let source = match &secret.source {
+            SecretSource::File(file) => file.reference().to_owned(),
+            SecretSource::Minted(repository) => format!("made by {}", repository.forge.title()),
+        };
+        vec![name.clone(), source]
     };
     plan.secrets.iter().map(row).collect()
 }

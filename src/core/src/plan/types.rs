@@ -3,9 +3,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::config::{
-    BranchRule, Engine, EvalLimits, GitUrl, IsolationSettings, PostBuild, Retention, Retries,
-    StatusSettings,
+    BranchRule, Engine, EvalLimits, GitUrl, IsolationSettings, PostBuild, PullRequestSettings,
+    Retention, Retries, StatusSettings,
 };
+use crate::forge::Repository;
 use crate::nix::System;
 use crate::secret::{SecretFile, SecretUrl};
 
@@ -51,6 +52,8 @@ pub struct MasterPlan {
     pub gc_roots: GcRootsPlan,
     /// Rules for branches beside the default branch; [`MasterPlan::branch_policy`] applies them.
     pub branch_rules: Vec<BranchRule>,
+    /// Which pull requests are built.
+    pub pull_requests: PullRequestSettings,
     /// One row a project, by name.
     pub projects: Vec<ProjectPlan>,
     /// Every builder runs on all of these.
@@ -130,9 +133,14 @@ pub struct ProjectPlan {
     pub buildbot_name: String,
     /// Where it is fetched from. Never holds a password.
     pub url: GitUrl,
+    /// What changes of it call their repository.
+    pub repository: String,
+    /// Its repository on a forge; none if it is polled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forge: Option<Repository>,
     /// The branch whose results count.
     pub default_branch: String,
-    /// First part of virtual builder names, e.g. `git+https`.
+    /// First part of virtual builder names, e.g. `github` or `git+https`.
     pub ref_type: String,
     /// What git needs to fetch it.
     pub git_secrets: GitSecrets,
@@ -175,21 +183,32 @@ pub struct GitSecrets {
 /// Where one secret comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SecretPlan {
-    /// The file.
-    pub file: SecretFile,
-    /// Which part of the file's text.
+    /// What has it.
+    #[serde(flatten)]
+    pub source: SecretSource,
+    /// Which part of that.
     pub part: SecretPart,
 }
 
-/// Part of a secret file's text.
+/// What has a secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SecretSource {
+    /// A file.
+    File(SecretFile),
+    /// The forge of a repository, which makes it when it is needed.
+    Minted(Box<Repository>),
+}
+
+/// Part of a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SecretPart {
     /// All of it.
     Whole,
-    /// What is before the first colon.
+    /// The user; in a file, what is before the first colon.
     User,
-    /// What is after the first colon.
+    /// The password; in a file, what is after the first colon.
     Password,
 }
 
@@ -242,6 +261,8 @@ pub enum SchedulerKind {
     Branches,
     /// A change on a branch of a merge queue.
     MergeQueue,
+    /// A pull request.
+    PullRequests,
     /// A build of the project's other builder.
     Triggerable,
     /// A person.
@@ -254,6 +275,7 @@ impl SchedulerKind {
         match self {
             Self::Branches => "changes",
             Self::MergeQueue => "merge queues",
+            Self::PullRequests => "pull requests",
             Self::Triggerable => "evaluations",
             Self::Force => "people",
         }
