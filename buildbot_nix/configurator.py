@@ -34,6 +34,8 @@ from twisted.python import log
 from buildbot_nix._native import (
     Builder,
     BuilderKind,
+    ForgeKind,
+    ForgeRepository,
     GitSecrets,
     Plan,
     Poller,
@@ -48,21 +50,26 @@ from buildbot_nix.builds import FORCE_PROPERTY
 from buildbot_nix.continuation import MachineChoice
 from buildbot_nix.database import database_config
 from buildbot_nix.errors import BuildbotNixError, ConfigError
+from buildbot_nix.forges import ForgeService
+from buildbot_nix.inbox import Inbox
 from buildbot_nix.liveness import RemoteWorker
 from buildbot_nix.machines import Machines
 from buildbot_nix.memory import FORGET_PROPERTY
 from buildbot_nix.placement import Placement
 from buildbot_nix.poller import HeadPoller, heads_only
 from buildbot_nix.post_build import check as check_post_build_steps
+from buildbot_nix.projects import Projects
 from buildbot_nix.records import Records
 from buildbot_nix.runs import AttributeRebuild, EvaluationBuild, ToldFactory
 from buildbot_nix.secrets import SettingsSecrets
-from buildbot_nix.state import Janitor
+from buildbot_nix.state import Janitor, known_repositories
 from buildbot_nix.steps.build import BuildAttribute
 from buildbot_nix.steps.checkout import Checkout
 from buildbot_nix.steps.eval import EvaluateFlake
+from buildbot_nix.steps.reload import Reload
 from buildbot_nix.steps.trigger import BuildFlake
 from buildbot_nix.uploads import Upload, Uploads, WaitForUploads
+from buildbot_nix.webhook import ForgeHook
 
 if TYPE_CHECKING:
     # Buildbot 4.2 has another one.
@@ -78,6 +85,10 @@ def master_config(settings: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         plan = load_plan(os.fspath(settings))
         check_post_build_steps(plan)
+        if plan.forges:
+            # As they were found last; the forge may be away.
+            texts = known_repositories(plan.db_url())
+            plan = plan.with_repositories([ForgeRepository.restore(text) for text in texts])
         return Materialiser(plan).config()
     except ConfigError as error:
         raise ConfigErrors(error.problems.splitlines()) from None
@@ -111,16 +122,25 @@ class Materialiser:
             "multiMaster": not plan.builders,
             "db": database_config(plan.db_url()),
             "protocols": {"pb": {"port": plan.worker_port}},
-            "www": {"port": plan.port, "plugins": {}, **self.authorisation()},
+            "www": {
+                "port": plan.port,
+                "plugins": {},
+                "change_hook_dialects": {
+                    forge.word: {"custom_class": ForgeHook, "forge": forge} for forge in plan.forges
+                },
+                **self.authorisation(),
+            },
             "projects": [self.project(project) for project in plan.projects],
             "workers": self.workers(),
             "builders": [
                 *(self.builder(row) for row in plan.builders),
                 *(self.uploader(row) for row in plan.uploaders),
+                *(self.reloader(forge) for forge in plan.forges),
             ],
             "schedulers": [
                 *(self.scheduler(row) for row in plan.schedulers),
                 *(scheduler for row in plan.uploaders for scheduler in upload_schedulers(row)),
+                *(reload_button(forge) for forge in plan.forges),
             ],
             "change_source": [self.poller(row) for row in plan.pollers],
             "services": self.services(),
@@ -163,6 +183,15 @@ class Materialiser:
             collapseRequests=row.collapse_requests,
             tags=row.tags,
             description=row.description,
+        )
+
+    def reloader(self, forge: ForgeKind) -> BuilderConfig:
+        """What the button ``Update projects`` starts."""
+        return BuilderConfig(
+            name=f"reload-{forge.word}-projects",
+            workernames=list(self.machines),
+            factory=BuildFactory([Reload(forge)]),
+            description=f"Looks for repositories of {forge.word} now",
         )
 
     def eval_steps(self, row: Builder) -> BuildFactory:
@@ -208,9 +237,18 @@ class Materialiser:
             name=row.name,
             builderNames=[row.builder],
             treeStableTimer=None,
-            change_filter=ChangeFilter(
-                project=project.name, branch_fn=self.branches(row.kind, project)
-            ),
+            change_filter=self.changes(row.kind, project),
+        )
+
+    def changes(self, kind: SchedulerKind, project: Project) -> ChangeFilter:
+        """Which changes start the scheduler. What a pull request calls its branch decides nothing:
+        its category tells it from a push."""
+        if kind == SchedulerKind.PullRequests:
+            return ChangeFilter(project=project.name, category="pull")
+        return ChangeFilter(
+            project=project.name,
+            category_fn=lambda category: category != "pull",
+            branch_fn=self.branches(kind, project),
         )
 
     def branches(self, kind: SchedulerKind, project: Project) -> Callable[[str | None], bool]:
@@ -254,6 +292,7 @@ class Materialiser:
         slots = Counter(self.machines.values())
         evaluations = self.plan.concurrent_evaluations
         services: list[Any] = [
+            ForgeService(plan=self.plan),
             Machines(slots=dict(slots), evaluations=evaluations),
             Records(name=Records.SERVICE_NAME),
             Janitor(retention=self.plan.retention),
@@ -262,6 +301,8 @@ class Materialiser:
         if self.plan.caches:
             schedulers = {row.machine: row.scheduler for row in self.plan.uploaders}
             services.append(Uploads(schedulers=schedulers))
+        if self.plan.forges:
+            services += [Inbox(plan=self.plan), Projects(plan=self.plan)]
         if self.plan.cancel_filters:
             filters = [
                 ([row.builder], SourceStampFilter(project_eq=row.project))
@@ -297,7 +338,7 @@ def force_scheduler(row: Scheduler, project: Project, forgets: bool) -> ForceSch
         label="Source",
         branch=StringParameter(name="branch", default=project.default_branch),
         revision=StringParameter(name="revision", default=""),
-        repository=FixedParameter(name="repository", default=project.url),
+        repository=FixedParameter(name="repository", default=project.change_repository),
         project=FixedParameter(name="project", default=project.name),
     )
     anew = BooleanParameter(
@@ -312,6 +353,20 @@ def force_scheduler(row: Scheduler, project: Project, forgets: bool) -> ForceSch
         buttonName="Build",
         codebases=[source],
         properties=[anew, forget] if forgets else [anew],
+    )
+
+
+def reload_button(forge: ForgeKind) -> ForceScheduler:
+    """Starts a look at a forge by hand."""
+    return ForceScheduler(
+        name=f"reload-{forge.word}-projects",
+        builderNames=[f"reload-{forge.word}-projects"],
+        buttonName="Update projects",
+        codebases=[
+            CodebaseParameter(
+                "", label="", branch=None, revision=None, repository=None, project=None
+            )
+        ],
     )
 
 

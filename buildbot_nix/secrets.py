@@ -1,4 +1,4 @@
-"""Buildbot's secrets, read from the files that the settings name when they are needed."""
+"""Buildbot's secrets, when they are needed: read from files, or made by a forge."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from buildbot.util.twisted import async_to_deferred
 
 from buildbot_nix._bridge import in_thread
 from buildbot_nix._native import Plan
+from buildbot_nix.forges import ForgeService
 
 
 class SettingsSecrets(SecretProviderBase):
@@ -24,4 +25,4 @@ class SettingsSecrets(SecretProviderBase):
 
     @async_to_deferred
     async def get(self, entry: str) -> str | None:
-        return await in_thread(self._plan.read_secret, entry)
+        return await in_thread(self._plan.read_secret, entry, ForgeService.find(self.master))
