@@ -51,6 +51,9 @@ class Machine:
         self.scheduler = scheduler
         self.attempt = 0
         self.due: DelayedCall | None = None
+        #: Whether something was built since the last look began, and whether that goes on.
+        self.has_news = False
+        self.is_busy = False
         #: Who wants to know how the next look that begins ends.
         self.waiting: list[defer.Deferred[list[str]]] = []
 
@@ -91,8 +94,15 @@ class Uploads(BuildbotService):
         return service
 
     def wake(self, name: str) -> None:
-        """Something waits on the machine called ``name``."""
+        """Something waits on the machine called ``name``, or may."""
+        if name in self._machines:
+            self._machines[name].has_news = True
         self._look_in(name, GATHER_SECONDS)
+
+    def is_awaited(self, name: str) -> bool:
+        """Whether there is, or was just now, something to upload on the machine called ``name``."""
+        machine = self._machines.get(name)
+        return machine is not None and (machine.has_news or machine.is_busy or machine.attempt > 0)
 
     def flush(self, name: str) -> defer.Deferred[list[str]]:
         """Looks now; fires with what went wrong, one line for each cache."""
@@ -132,6 +142,7 @@ class Uploads(BuildbotService):
         machine = self._machines.get(name)
         if machine is None:
             return []
+        machine.has_news, machine.is_busy = False, True
         waiting, machine.waiting = machine.waiting, []
         return waiting
 
@@ -145,6 +156,7 @@ class Uploads(BuildbotService):
         machine = self._machines.get(name)
         if machine is None:
             return None
+        machine.is_busy = False
         if not problems:
             machine.attempt = 0
             return None
@@ -259,7 +271,13 @@ class WaitForUploads(BuildStep):
         if not wanted or not machine or self.build.results in (CANCELLED, RETRY):
             self._text = "nothing to upload"
             return SKIPPED
-        waiter = Uploads.find(self.master).flush(machine)
+        uploads = Uploads.find(self.master)
+        if not uploads.is_awaited(machine):
+            # What was in the store may be new to the caches all the same.
+            uploads.wake(machine)
+            self._text = "nothing was built"
+            return SKIPPED
+        waiter = uploads.flush(machine)
         end = deferLater(self.master.reactor, PATIENCE_SECONDS, lambda: None)
         self._waiting = defer.DeferredList([waiter, end], fireOnOneCallback=True)
         problems, index = await self._waiting

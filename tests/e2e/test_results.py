@@ -3,6 +3,7 @@ tried again instead."""
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -216,3 +217,16 @@ def test_a_rebuild_runs_the_commands_too(instance: Instance, children: dict[str,
     assert again.result == "failure", again.texts()
     assert again.steps["Build flake attr"].result == "success"
     assert again.steps["Refuse"].result == "failure"
+
+
+def test_what_waits_survives_the_master(instance: Instance, children: dict[str, Build]) -> None:
+    second = instance.folder / "second-cache"
+    instance.settings["caches"]["dead"]["url"] = f"file://{second}"
+    assert instance.master is not None
+    instance.master.send(signal.SIGKILL)
+    instance.master.stop()
+    instance.start()
+    good = hash_of(children["good"].properties["out_path"])
+    wait_until("the uploads", (second / f"{good}.narinfo").exists, 90)
+    queue = GC_ROOTS / instance.gcroots_user / ".buildbot-nix-uploads/dead"
+    wait_until("the end of the queue", lambda: list(queue.iterdir()) == [])

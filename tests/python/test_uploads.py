@@ -106,6 +106,22 @@ def test_who_waits_is_told_of_the_next_one_that_begins(master: Master) -> None:
     assert told == [["ours: HTTP 500"]]
 
 
+def test_what_built_nothing_need_not_wait(master: Master) -> None:
+    def awaited() -> bool:
+        return master.uploads.is_awaited("farm")
+
+    assert not awaited()
+    master.uploads.wake("farm")
+    assert awaited()
+    waiting = master.uploads.begun("farm")
+    assert awaited()
+    master.uploads.ended("farm", waiting, [])
+    assert not awaited()
+    master.uploads.ended("farm", [], ["ours: HTTP 500"])
+    assert awaited()
+    assert not master.uploads.is_awaited("elsewhere")
+
+
 def test_a_machine_that_is_gone_has_nothing(master: Master) -> None:
     master.uploads.wake("elsewhere")
     assert master.uploads.begun("elsewhere") == []
