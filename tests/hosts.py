@@ -156,8 +156,15 @@ class SshServer:
         # Where it wants to have an empty folder.
         script = 'mount -t tmpfs none /run && mkdir -m 755 /run/sshd && exec "$@"'
         argv = ["sh", "-c", script, "sshd", str(SSHD), "-D", "-e", "-f", str(config)]
-        outside = {"PATH": os.environ.get("PATH", os.defpath), **host.env}
-        self._process = Process(host.command(argv), output=self.output, cwd=folder, env=outside)
+        self._command = host.command(argv)
+        self._env = {"PATH": os.environ.get("PATH", os.defpath), **host.env}
+        self.start()
+
+    def start(self) -> None:
+        """Starts it, also again."""
+        self.output.unlink(missing_ok=True)
+        folder = self.output.parent
+        self._process = Process(self._command, output=self.output, cwd=folder, env=self._env)
         wait_until("sshd", lambda: "listening" in self.output.read_text(), seen=self._process.tail)
 
     @property

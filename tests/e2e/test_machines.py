@@ -28,6 +28,7 @@ pytestmark = [
 NAMES = ["one", "two"]
 SLOTS = 2
 NEVER = 86_400
+STEP = "Build flake attr"
 #: Settings of the Nix that is used.
 NIX_CONF = [BUILD / "nix/etc/nix/nix.conf", Path("/etc/nix/nix.conf")]
 #: A feature that only the remote builder has.
@@ -88,6 +89,7 @@ def instance(network: Network) -> Iterator[Instance]:
         f"ssl:{made.worker_port}:interface={network.address}:privateKey={key}:certKey={certificate}"
     )
     made.settings["concurrent_evaluations"] = 1
+    made.settings["build_retry_delay"] = 3
     try:
         made.start()
         yield made
@@ -180,19 +182,41 @@ def test_a_project_stays_where_it_was(instance: Instance) -> None:
         assert f"reused from build {first.number}" in again.texts()
 
 
+def far_away(name: str) -> dict[str, str]:
+    """A flake with one attribute that only the remote builder can build."""
+    script = "echo said far away; echo done > $out"
+    return flake(f'far = drv "{name}" "{script}" {{ requiredSystemFeatures = ["{FEATURE}"]; }};')
+
+
 def test_nix_builds_on_another_machine(
     instance: Instance, network: Network, hosts: dict[str, Host]
 ) -> None:
-    script = "echo said far away; echo done > $out"
-    checks = f'far = drv "far" "{script}" {{ requiredSystemFeatures = ["{FEATURE}"]; }};'
-    repository = instance.repository("remote", flake(checks), poll_interval=NEVER)
+    repository = instance.repository("remote", far_away("far"), poll_interval=NEVER)
     build = instance.wait_for_build("remote", repository.head(), 120)
     child = instance.children(build)["far"]
     assert child.result == "success", child.texts()
-    assert "said far away" in child.log("Build flake attr")
+    assert "said far away" in child.log(STEP)
     path = child.properties["output.out"]
     assert network.hosts[2].has(path)
     assert hosts[machine_of(build)].has(path)
+
+
+def test_a_builder_that_is_down_for_a_while_is_tried_again(
+    instance: Instance, builder: SshServer
+) -> None:
+    builder.stop()
+    repository = instance.repository("away", far_away("further"), poll_interval=NEVER)
+    build_id = instance.wait_for_start("away", repository.head())
+
+    def log() -> str:
+        child = instance.children(build_id).get("far")
+        return child.log(STEP) if child else ""
+
+    wait_until("an attempt in vain", lambda: "Attempt 1 could not build it" in log(), seen=log)
+    builder.start()
+    build = instance.wait_for_end(build_id)
+    assert build.result == "success", build.texts()
+    assert "said far away" in log()
 
 
 def test_what_a_machine_did_that_disappears_is_done_elsewhere(
