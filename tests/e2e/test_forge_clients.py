@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -301,3 +302,24 @@ def test_an_unchanged_world_costs_little(world: World, forges: Forges) -> None:
     statuses = [each.status for each in world.github.requests[seen:] if each.method == "GET"]
     assert set(statuses) == {304}, statuses
     world.github.assert_valid()
+
+
+def test_the_doctor_asks_only_what_there_is(
+    world: World, forges: Forges, forge: Forge, repository: Repository
+) -> None:
+    """Both forges are examined in one go; what each was asked is checked for it."""
+    found = find(forges, forge, NAME)
+    (outcome,) = forges.ensure_hooks([found])
+    assert outcome.error is None
+    post(forges, found, head_of(repository))
+    settings = str(world.instance.master_folder / "settings.yaml")
+    command = ["buildbot-nix", "projects", "doctor", "--format", "json", "--project", NAME]
+    report = json.loads(world.instance.run(*command, settings, seconds=60).stdout)
+    (examined,) = [each for each in report["forges"] if each["forge"] == forge.name]
+    assert [each for each in examined["findings"] if each["severity"] == "problem"] == []
+    (project,) = examined["projects"]
+    # No master runs here, and GitHub tells that nobody answered its ping.
+    said = ["GitHub got no answer to the newest event"] if forge.name == "github" else []
+    assert [each["text"] for each in project["findings"]] == said
+    assert project["hook"] is not None
+    assert project["last_status"]["context"] == "buildbot/nix-eval"
