@@ -10,6 +10,7 @@ from typing import final
 
 __all__ = [
     "BODY_BYTES_MAX",
+    "Action",
     "Arrival",
     "BranchDecision",
     "BuildResult",
@@ -37,6 +38,8 @@ __all__ = [
     "GitSecrets",
     "HookOutcome",
     "Job",
+    "LoggedIn",
+    "Logins",
     "MachineLoad",
     "Outbox",
     "OutcomeReader",
@@ -47,6 +50,7 @@ __all__ = [
     "Priority",
     "Project",
     "PullRequest",
+    "Ruling",
     "Run",
     "Scheduler",
     "SchedulerKind",
@@ -56,6 +60,7 @@ __all__ = [
     "Unbuilt",
     "UploadReader",
     "Uploader",
+    "User",
     "Words",
     "Worker",
     "choose_machine",
@@ -87,8 +92,12 @@ class Plan:
     #: Twisted endpoints.
     port: str
     worker_port: str
-    #: Whether everyone may start, stop and rebuild.
-    allow_control: bool
+    #: Who vouches for users: ``github``, ``gitea``, ``oidc``, ``proxy``.
+    login_providers: list[str]
+    #: Seconds after which users have to log in again.
+    session_lifetime: int
+    #: Whether private repositories are hidden from who cannot read them on their forge.
+    hides_private: bool
     #: Evaluations at the same time on one machine.
     concurrent_evaluations: int
     #: Seconds.
@@ -116,6 +125,39 @@ class Plan:
     cancel_filters: list[CancelFilter]
     #: What the admin should know, one sentence each.
     notices: list[str]
+
+    def logins(self) -> Logins | None:
+        """The providers that users log in with; None if there are none.
+
+        Blocks: reads files. Raises ``MachineError`` for a secret that cannot be read,
+        ``LoginError`` for certificates that cannot.
+        """
+
+    def proxy_password(self) -> str | None:
+        """What the reverse proxy proves itself with; None if no proxy logs users in.
+
+        Blocks: reads a file. Raises ``MachineError`` if it cannot be read.
+        """
+
+    def rule(
+        self,
+        user: User | None,
+        permission: Permission,
+        action: Action,
+        project: str | None,
+        author: str | None,
+    ) -> Ruling:
+        """Whether ``user``, None if nobody is logged in, may do ``action`` to a project, or to the
+        instance if that is None.
+
+        ``author`` is who proposed what is built there, ``<provider>:<login>``. A project that the
+        plan does not have counts as private.
+        """
+
+    def depends_on_permission(
+        self, user: User | None, action: Action, project: str | None, author: str | None
+    ) -> bool:
+        """Whether that depends on what the project's forge lets ``user`` do."""
 
     def db_url(self) -> str:
         """URL of Buildbot's database, with its password. Blocks: may read a file.
@@ -812,6 +854,8 @@ class StatusState:
 class Permission:
     """What a person may do with a repository; ``int`` orders them."""
 
+    """What a forge lets a user do with a repository, the least first."""
+
     Nothing: Permission
     Read: Permission
     Write: Permission
@@ -833,6 +877,9 @@ class ForgeRepository:
     identity: str
     #: ``<owner>/<name>``.
     full_name: str
+    #: User or organisation.
+    owner: str
+    is_of_organisation: bool
     html_url: str
     clone_url: str
     ssh_url: str
@@ -1124,3 +1171,84 @@ class Outbox:
         self, key: tuple[str, str, str, str], fault: Fault, now: float, retry_after: float = 0.0
     ) -> bool:
         """Whether it is sent again. ``retry_after`` has the seconds of ``RateLimited``."""
+
+# --- stage auth ------------------------------------------------------------------------------
+
+@final
+class Action:
+    """What somebody wants to do; which rights that takes is in docs/authentication.md."""
+
+    See: Action
+    Restart: Action
+    Stop: Action
+    Cancel: Action
+    Force: Action
+    Purge: Action
+    Reload: Action
+    Operate: Action
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self, /) -> int: ...
+    def __int__(self, /) -> int: ...
+
+@final
+class User:
+    """Somebody who has logged in."""
+
+    provider: str
+    login: str
+
+    def __new__(cls, provider: str, login: str, memberships: list[str]) -> User:
+        """``memberships`` are the organisations or groups that ``provider`` says they are in.
+
+        Raises ``ConfigError`` if there is no such provider.
+        """
+
+@final
+class Ruling:
+    """Whether something may be done."""
+
+    allowed: bool
+    #: Whether it must look as if there was no such thing.
+    hidden: bool
+    #: For people.
+    reason: str
+
+@final
+class Logins:
+    """The providers that users log in with. Safe to be called from several threads."""
+
+    #: Word in settings, and what people call it.
+    providers: list[tuple[str, str]]
+
+    def adopt(self, before: Logins) -> None:
+        """Goes on with what ``before``, another one, has begun."""
+
+    def begin(self, provider: str, redirect: str) -> tuple[str, str]:
+        """Where a browser is to go, and the cookie that it has to come back with.
+
+        ``redirect`` is a path of Buildbot's pages. Blocks: may ask the provider. Raises
+        ``LoginError``.
+        """
+
+    def finish(self, cookie: str, state: str, code: str, error: str) -> LoggedIn:
+        """Who it is that came back from a provider with these parameters, empty if they were not
+        there. Blocks: asks the provider. Raises ``LoginError``.
+        """
+
+@final
+class LoggedIn:
+    """Who came back from a provider."""
+
+    provider: str
+    login: str
+    #: Organisations or groups that the provider says they are in.
+    memberships: list[str]
+    full_name: str
+    #: Empty if the provider does not say.
+    email: str
+    #: URL of a picture; empty if there is none.
+    avatar: str
+    #: The path that they wanted to see.
+    redirect: str

@@ -27,8 +27,6 @@ from buildbot.schedulers.triggerable import Triggerable
 from buildbot.util.ssfilter import SourceStampFilter
 from buildbot.worker.base import AbstractWorker
 from buildbot.worker.local import LocalWorker
-from buildbot.www.authz import Authz
-from buildbot.www.authz.endpointmatchers import AnyControlEndpointMatcher
 from twisted.python import log
 
 from buildbot_nix._native import (
@@ -46,6 +44,7 @@ from buildbot_nix._native import (
     load_plan,
 )
 from buildbot_nix.amend import Amender
+from buildbot_nix.auth.access import Access
 from buildbot_nix.builds import FORCE_PROPERTY
 from buildbot_nix.continuation import MachineChoice
 from buildbot_nix.database import database_config
@@ -102,6 +101,7 @@ class Materialiser:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.projects = {project.name: project for project in plan.projects}
+        self.access = Access(plan)
         self.machines = {row.name: row.machine for row in plan.workers}
         self.placement = Placement(
             [row.name for row in plan.builders if row.kind == BuilderKind.Eval], self.machines
@@ -128,7 +128,7 @@ class Materialiser:
                 "change_hook_dialects": {
                     forge.word: {"custom_class": ForgeHook, "forge": forge} for forge in plan.forges
                 },
-                **self.authorisation(),
+                **self.access.www(),
             },
             "projects": [self.project(project) for project in plan.projects],
             "workers": self.workers(),
@@ -146,13 +146,6 @@ class Materialiser:
             "services": self.services(),
             "secretsProviders": [SettingsSecrets(plan)],
         }
-
-    def authorisation(self) -> dict[str, Any]:
-        """Without login there is nobody to allow anything to; reading is free."""
-        if self.plan.allow_control:
-            return {}
-        rule = AnyControlEndpointMatcher(role="nobody")
-        return {"authz": Authz(allowRules=[rule], roleMatchers=[])}
 
     def project(self, row: Project) -> BuildbotProject:
         return BuildbotProject(name=row.buildbot_name, slug=row.id, description=row.url)
@@ -297,6 +290,7 @@ class Materialiser:
             Records(name=Records.SERVICE_NAME),
             Janitor(retention=self.plan.retention),
             Amender(name=Amender.SERVICE_NAME),
+            *self.access.services(),
         ]
         if self.plan.caches:
             schedulers = {row.machine: row.scheduler for row in self.plan.uploaders}

@@ -65,6 +65,14 @@ class ForgeRefusedError(ForgeError):
     """It understood and said no: the same again would give the same."""
 
 
+class LoginError(BuildbotNixError):
+    """Somebody could not be logged in; the text is for them."""
+
+
+class LoginUnavailableError(LoginError):
+    """Their provider could not be asked: worth another try later."""
+
+
 class ProtocolError(BuildbotNixError):
     """The agent on a worker printed something that is no machine line."""
 

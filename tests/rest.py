@@ -23,6 +23,9 @@ RESULTS = ["success", "warnings", "failure", "skipped", "exception", "retry", "c
 class Rest:
     """A client of one master."""
 
+    #: Sent with every request.
+    headers: dict[str, str] = {}
+
     def __init__(self, url: str) -> None:
         self.url = url
 
@@ -49,7 +52,7 @@ class Rest:
         request = urllib.request.Request(
             f"{self.url}api/v2/{path}",
             data=json.dumps(call).encode(),
-            headers={"Content-Type": "application/json"},
+            headers={"Content-Type": "application/json", **self.headers},
         )
         try:
             with OPENER.open(request, timeout=30) as answer:
@@ -62,7 +65,8 @@ class Rest:
         address = f"{self.url}api/v2/{urllib.parse.quote(path)}?{encoded}"
         for attempt in range(1, TRIES + 1):
             try:
-                with OPENER.open(address, timeout=30) as answer:
+                request = urllib.request.Request(address, headers=self.headers)
+                with OPENER.open(request, timeout=30) as answer:
                     return bytes(answer.read())
             except http.client.IncompleteRead:
                 if attempt == TRIES:

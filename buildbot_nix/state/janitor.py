@@ -13,7 +13,7 @@ from twisted.internet.task import LoopingCall
 from twisted.python import log
 
 from buildbot_nix.database import Patience
-from buildbot_nix.state import deliveries, failures, heads, job_sets, outbox
+from buildbot_nix.state import deliveries, failures, heads, job_sets, outbox, sessions
 from buildbot_nix.state.database import State
 
 #: Seconds between looks.
@@ -38,6 +38,7 @@ RULES = (
     Rule("failures", failures.prune),
     Rule("heads", heads.prune),
     Rule("job_sets", job_sets.prune),
+    Rule("sessions", sessions.prune),
     Rule("statuses", outbox.prune),
 )
 

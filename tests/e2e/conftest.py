@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
+import tempfile
 from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
 
 from tests.instance import Instance
 from tests.postgres import PostgresServer
@@ -15,6 +19,8 @@ from tests.processes import tail
 
 #: A password that must not turn up anywhere.
 DATABASE_PASSWORD = f"hush-{uuid4().hex}"
+#: Of the browser's window, in pixels.
+WIDTH, HEIGHT = 1280, 900
 #: Seconds for one test.
 TIMEOUT = 120
 
@@ -64,3 +70,34 @@ def instance(request: pytest.FixtureRequest) -> Iterator[Instance]:
         made.stop()
         if server is not None:
             server.remove()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[webdriver.Chrome]:
+    """Chromium without a window, as nobody ever used it."""
+    profile = tempfile.mkdtemp(prefix="buildbot-nix-browser-")
+    options = webdriver.ChromeOptions()
+    options.binary_location = program("chromium", "chromium-browser")
+    for flag in (
+        "headless",
+        "no-sandbox",
+        "disable-gpu",
+        "no-first-run",
+        "disable-background-networking",
+        "disable-component-update",
+        "disable-sync",
+        f"window-size={WIDTH},{HEIGHT}",
+        f"user-data-dir={profile}",
+    ):
+        options.add_argument(f"--{flag}")
+    made = webdriver.Chrome(options=options, service=Service(program("chromedriver")))
+    yield made
+    made.quit()
+    shutil.rmtree(profile, ignore_errors=True)
+
+
+def program(*names: str) -> str:
+    """The first of these programs that is there."""
+    found = next(filter(None, map(shutil.which, names)), None)
+    assert found, f"no {names[0]}"
+    return found

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
+from tests.e2e.conftest import HEIGHT, WIDTH
 from tests.instance import Instance
 from tests.processes import ARTIFACTS
 from tests.repository import SYSTEM, Repository
@@ -21,39 +18,6 @@ from tests.waiting import wait_until
 
 SAMPLE = Path(__file__).parent.parent / "sample"
 PROJECT = "shown/sample"
-#: Of the window, in pixels.
-WIDTH, HEIGHT = 1280, 900
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[webdriver.Chrome]:
-    """Chromium without a window, as nobody ever used it."""
-    profile = tempfile.mkdtemp(prefix="buildbot-nix-browser-")
-    options = webdriver.ChromeOptions()
-    options.binary_location = program("chromium", "chromium-browser")
-    for flag in (
-        "headless",
-        "no-sandbox",
-        "disable-gpu",
-        "no-first-run",
-        "disable-background-networking",
-        "disable-component-update",
-        "disable-sync",
-        f"window-size={WIDTH},{HEIGHT}",
-        f"user-data-dir={profile}",
-    ):
-        options.add_argument(f"--{flag}")
-    made = webdriver.Chrome(options=options, service=Service(program("chromedriver")))
-    yield made
-    made.quit()
-    shutil.rmtree(profile, ignore_errors=True)
-
-
-def program(*names: str) -> str:
-    """The first of these programs that is there."""
-    found = next(filter(None, map(shutil.which, names)), None)
-    assert found, f"no {names[0]}"
-    return found
 
 
 @pytest.fixture(scope="module")

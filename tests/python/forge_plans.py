@@ -15,7 +15,10 @@ OLD, NEW, NEWER = "a" * 40, "b" * 40, "c" * 40
 
 
 def repository(
-    forge: str = "github", full_name: str = "team/site", number: int = 17
+    forge: str = "github",
+    full_name: str = "team/site",
+    number: int = 17,
+    private: bool = False,
 ) -> ForgeRepository:
     """A repository as discovery finds it."""
     host = {"github": "github.com", "gitea": "git.example.org"}[forge]
@@ -29,7 +32,7 @@ def repository(
         "ssh_url": f"git@{host}:{full_name}.git",
         "default_branch": "main",
         "topics": [],
-        "private": False,
+        "private": private,
         "installation": None,
     }
     return ForgeRepository.restore(json.dumps(text))

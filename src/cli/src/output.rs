@@ -46,6 +46,7 @@ pub(crate) fn fail(error: &Error) -> Exit {
         | Error::Secret(_)
         | Error::Nix { .. }
         | Error::Forge(_)
+        | Error::Login(_)
         | Error::Protocol(_) => Exit::Machine,
         Error::Stopped => Exit::Stopped,
     }

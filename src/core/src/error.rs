@@ -1,5 +1,6 @@
 //! One error type for everything that can end a command, with what to do about it beside it.
 
+use crate::auth::login::LoginError;
 use crate::event::Refusal;
 use crate::forge::ForgeError;
 use crate::machine_line::ProtocolError;
@@ -49,6 +50,9 @@ pub enum Error {
     /// Somebody sent a webhook something that is refused.
     #[error(transparent)]
     Event(#[from] Refusal),
+    /// Somebody could not be logged in.
+    #[error(transparent)]
+    Login(#[from] LoginError),
     /// Stopped by a signal or on request.
     #[error("stopped")]
     Stopped,
@@ -78,6 +82,7 @@ impl Error {
             | Self::Secret(_)
             | Self::Protocol(_)
             | Self::Event(_)
+            | Self::Login(_)
             | Self::Stopped => None,
         }
     }

@@ -19,6 +19,7 @@
 //! master, [`run_roots`] where the derivations of a run are kept, [`results`] where what was built is. Modules are pure unless their text says that they run processes.
 
 pub mod agent;
+pub mod auth;
 pub mod build;
 pub mod cache;
 pub mod checkout;

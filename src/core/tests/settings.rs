@@ -52,6 +52,7 @@ fn every_key_is_in_the_documentation() {
     let text = "
 zzzzzz: 1
 branches: {x: {zzzzzz: 1}}
+oidc: {zzzzzz: 1, mapping: {zzzzzz: 1}}
 projects: {x: {zzzzzz: 1}}
 pull_based: {zzzzzz: 1, repositories: {x: {zzzzzz: 1}}}
 pull_requests: {zzzzzz: 1}
@@ -64,7 +65,7 @@ gitea: {zzzzzz: 1}
         .iter()
         .filter_map(|problem| problem.hint.as_deref()?.strip_prefix("the keys here are "))
         .collect();
-    assert_eq!(offers.len(), 9);
+    assert_eq!(offers.len(), 11);
     for key in offers.iter().flat_map(|keys| keys.split(", ")) {
         let row = |line: &str| {
             line.starts_with('|')

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 
+use buildbot_nix_core::auth::login::LoginError;
 use buildbot_nix_core::error::Error;
 use buildbot_nix_core::forge::Fault;
 use buildbot_nix_core::machine_line::ProtocolError as CoreProtocolError;
@@ -19,6 +20,8 @@ mod python {
     import_exception!(buildbot_nix.errors, ForgeRefusedError);
     import_exception!(buildbot_nix.errors, ForgeUnavailableError);
     import_exception!(buildbot_nix.errors, InternalError);
+    import_exception!(buildbot_nix.errors, LoginError);
+    import_exception!(buildbot_nix.errors, LoginUnavailableError);
     import_exception!(buildbot_nix.errors, MachineError);
     import_exception!(buildbot_nix.errors, ProtocolError);
     import_exception!(buildbot_nix.errors, StoppedError);
@@ -59,6 +62,10 @@ impl From<CoreError> for PyErr {
                 Fault::Refused => python::ForgeRefusedError::new_err((text, hint)),
             },
             Error::Event(refusal) => python::EventError::new_err((text, refusal.status())),
+            Error::Login(LoginError::Unavailable { .. }) => {
+                python::LoginUnavailableError::new_err((text,))
+            }
+            Error::Login(_) => python::LoginError::new_err((text,)),
             Error::Stopped => python::StoppedError::new_err((text,)),
         }
     }
@@ -155,6 +162,17 @@ mod tests {
             (io, "MachineError", "cannot read `/x`"),
             (secret.into(), "MachineError", "`a.b`"),
             (protocol.into(), "ProtocolError", "line 1"),
+            (LoginError::NotBegun.into(), "LoginError", "once more"),
+            (
+                LoginError::Unavailable {
+                    provider: buildbot_nix_core::auth::Provider::Oidc,
+                    what: "its keys",
+                    why: "HTTP 500".to_owned(),
+                }
+                .into(),
+                "LoginUnavailableError",
+                "HTTP 500",
+            ),
             (Error::Stopped, "StoppedError", "stopped"),
         ] {
             let (raised_class, raised_text) = raised(failure);

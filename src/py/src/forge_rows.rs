@@ -1,7 +1,9 @@
 //! What forges say and are told, as frozen records.
 
 use buildbot_nix_core::error::Error;
-use buildbot_nix_core::forge::{self, Annotation, AnnotationLevel, CheckAction, Conclusion};
+use buildbot_nix_core::forge::{
+    self, Annotation, AnnotationLevel, CheckAction, Conclusion, OwnerKind,
+};
 use pyo3::prelude::*;
 
 use crate::errors::CoreError;
@@ -82,6 +84,16 @@ impl ForgeRepository {
     #[getter]
     fn full_name(&self) -> &str {
         self.0.full_name.as_str()
+    }
+
+    #[getter]
+    fn owner(&self) -> &str {
+        self.0.full_name.owner()
+    }
+
+    #[getter]
+    fn is_of_organisation(&self) -> bool {
+        self.0.owner_kind == OwnerKind::Organization
     }
 
     #[getter]

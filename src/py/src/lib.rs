@@ -5,6 +5,7 @@
 //! does, when it is first asked something; what may block says so in `_native.pyi`, and Python
 //! calls it in a pool thread.
 
+mod auth;
 mod boundary;
 mod build;
 mod checkout;
@@ -14,6 +15,7 @@ mod event;
 mod feed;
 mod forge;
 mod forge_rows;
+mod login;
 mod outbox;
 mod placement;
 mod plan;
@@ -31,6 +33,8 @@ mod _native {
     const BODY_BYTES_MAX: usize = buildbot_nix_core::event::BODY_BYTES_MAX;
 
     #[pymodule_export]
+    use crate::auth::{Action, Ruling, User};
+    #[pymodule_export]
     use crate::build::{BuildResult, OutcomeReader};
     #[pymodule_export]
     use crate::checkout::CheckoutReader;
@@ -47,6 +51,8 @@ mod _native {
         CheckRun, Discovery, ForgeKind, ForgeRepository, GitCredentials, HookOutcome, Permission,
         PullRequest, StatusState,
     };
+    #[pymodule_export]
+    use crate::login::{LoggedIn, Logins};
     #[pymodule_export]
     use crate::outbox::{Fault, Outbox};
     #[pymodule_export]

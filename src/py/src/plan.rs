@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use buildbot_nix_core::agent;
+use buildbot_nix_core::auth::Provider;
+use buildbot_nix_core::auth::login::{self, LoginSettings};
 use buildbot_nix_core::error::Error;
 use buildbot_nix_core::event;
 use buildbot_nix_core::feed;
@@ -15,11 +17,13 @@ use buildbot_nix_core::plan::{
 use buildbot_nix_core::report::status::{CommitStatuses, StatusPolicy, StatusRow};
 use pyo3::prelude::*;
 
+use crate::auth::{self, Action, Ruling, User};
 use crate::boundary;
 use crate::event::{Decision, Delivery};
 use crate::feed::Priority;
 use crate::forge::Forges;
-use crate::forge_rows::{ForgeKind, ForgeRepository, PullRequest};
+use crate::forge_rows::{ForgeKind, ForgeRepository, Permission, PullRequest};
+use crate::login::Logins;
 use crate::publish::{Cache, PostBuildStep, Uploader};
 use crate::rows::{BranchDecision, Builder, CancelFilter, Poller, Project, Scheduler, Worker};
 use crate::run::{Job, Run, Unbuilt};
@@ -156,8 +160,50 @@ impl Plan {
     }
 
     #[getter]
-    fn allow_control(&self) -> bool {
-        self.plan().allow_control
+    fn login_providers(&self) -> Vec<&'static str> {
+        let providers = self.plan().access.providers.iter();
+        providers.map(|provider| provider.as_str()).collect()
+    }
+
+    #[getter]
+    fn session_lifetime(&self) -> u32 {
+        self.plan().access.session_lifetime
+    }
+
+    #[getter]
+    fn hides_private(&self) -> bool {
+        self.plan().access.policy.hides_private
+    }
+
+    #[pyo3(signature = (user, permission, action, project, author))]
+    fn rule(
+        &self,
+        user: Option<&User>,
+        permission: Permission,
+        action: Action,
+        project: Option<&str>,
+        author: Option<&str>,
+    ) -> Ruling {
+        let author = author.and_then(auth::account);
+        let user = user.map(|user| &user.0);
+        let (permission, action) = (permission.into(), action.into());
+        let plan = self.plan();
+        plan.rule(user, permission, action, project, author.as_ref())
+            .into()
+    }
+
+    #[pyo3(signature = (user, action, project, author))]
+    fn depends_on_permission(
+        &self,
+        user: Option<&User>,
+        action: Action,
+        project: Option<&str>,
+        author: Option<&str>,
+    ) -> bool {
+        let author = author.and_then(auth::account);
+        let user = user.map(|user| &user.0);
+        self.plan()
+            .depends_on_permission(user, action.into(), project, author.as_ref())
     }
 
     #[getter]
@@ -334,6 +380,26 @@ impl Plan {
             password
                 .map(|password| password.expose().clone())
                 .ok_or_else(|| Error::Config(format!("there is no worker `{worker}`")))
+        })
+    }
+
+    fn logins(&self, python: Python<'_>) -> PyResult<Option<Logins>> {
+        boundary::call(python, || {
+            let settings = LoginSettings::of(self.loaded.settings(), self.loaded.places())?;
+            let logins = settings.map(login::Logins::new).transpose()?;
+            Ok::<_, Error>(logins.map(Logins))
+        })
+    }
+
+    fn proxy_password(&self, python: Python<'_>) -> PyResult<Option<String>> {
+        boundary::call(python, || {
+            let access = &self.loaded.settings().access;
+            let file = access.proxy_password.as_ref();
+            let file = file.filter(|_| access.providers.contains(&Provider::Proxy));
+            let password = file
+                .map(|file| file.read(self.loaded.places()))
+                .transpose()?;
+            Ok::<_, Error>(password.map(|password| password.expose().clone()))
         })
     }
 

@@ -65,6 +65,17 @@ pub struct ForgeSettings {
     pub ca_file: Option<PathBuf>,
     /// What requests go through, instead of what the environment says.
     pub proxy: Option<Url>,
+    /// With what users log in, if they do.
+    pub oauth: Option<OauthSettings>,
+}
+
+/// The OAuth app with which users log in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OauthSettings {
+    /// Its "Client ID".
+    pub id: String,
+    /// File with its secret.
+    pub secret_file: SecretFile,
 }
 
 /// What deliveries of events are signed with.

@@ -97,7 +97,7 @@ fn allowed(value: &Value) -> Parsed<BTreeMap<String, Vec<String>>> {
     read.collect()
 }
 
-fn texts(value: &Value, expected: &str) -> Parsed<Vec<String>> {
+pub(super) fn texts(value: &Value, expected: &str) -> Parsed<Vec<String>> {
     let Value::List(items) = value else {
         return Err(Mismatch::expected(expected));
     };

@@ -4,6 +4,7 @@
 //! Unknown, misspelt, retired and not yet supported keys are problems: nothing in a settings file
 //! is ignored. Secrets stay file references here; see [`crate::secret`].
 
+mod access;
 mod branches;
 mod caches;
 mod filters;
@@ -29,10 +30,13 @@ mod unsupported;
 mod value;
 mod workers;
 
+pub use access::{AccessSettings, OidcSettings};
 pub use branches::{BranchGlob, BranchGlobError, BranchRule};
 pub use caches::CacheSettings;
 pub use filters::{NameGlob, RepositoryFilters};
-pub use forges::{ForgeSettings, GiteaSettings, GithubCredential, GithubSettings, WebhookSettings};
+pub use forges::{
+    ForgeSettings, GiteaSettings, GithubCredential, GithubSettings, OauthSettings, WebhookSettings,
+};
 pub use git_url::{GitUrl, GitUrlError};
 pub use isolation::{IsolationSettings, SandboxMode};
 pub use limits::EvalLimits;

@@ -1,5 +1,6 @@
 use crate::secret::{SecretFile, SecretUrl};
 
+use super::access::{access, check_forges};
 use super::caches::caches;
 use super::isolation::isolation;
 use super::limits::{limits, of_projects};
@@ -12,7 +13,6 @@ use super::retention::retention;
 use super::retries::retries;
 use super::statuses::statuses;
 use super::table::{Collector, Read, Reported, Table};
-use super::value::{Mismatch, Parsed};
 use super::{
     BranchRule, DatabaseUrl, Endpoint, Engine, EvalLimits, EvaluationSettings, Problem, Problems,
     Settings, value,
@@ -71,11 +71,12 @@ fn settings(table: &Table) -> Read<Settings> {
     let retention = retention(table);
     let allow_unauthenticated_control =
         table.optional("allow_unauthenticated_control", value::boolean, false);
-    let auth_backend = table.optional("auth_backend", auth_backend, ());
+    let access = access(table);
     let branches = branches(table);
     let github = github(table);
     let gitea = gitea(table);
     let pull_requests = pull_requests(table);
+    check_forges(table, &access, &github, &gitea);
     let pull_based = pull_based(table);
     if let (Ok(None), Ok(0)) = (&nix_workers_secret_file, local_workers) {
         table.problem(
@@ -84,7 +85,6 @@ fn settings(table: &Table) -> Read<Settings> {
         );
     }
     table.finish();
-    auth_backend?;
     let url = url?;
     Ok(Settings {
         webhook_base_url: webhook_base_url?.unwrap_or_else(|| url.clone()),
@@ -111,6 +111,7 @@ fn settings(table: &Table) -> Read<Settings> {
         statuses: statuses?,
         retention: retention?,
         allow_unauthenticated_control: allow_unauthenticated_control?,
+        access: access?,
         branches: branches?,
         github: github?,
         gitea: gitea?,
@@ -184,17 +185,4 @@ fn branches(table: &Table) -> Read<Vec<BranchRule>> {
     // The order of the file means nothing: all matching rules count.
     rules.sort_by(|left, right| left.name.cmp(&right.name));
     Ok(rules)
-}
-
-fn auth_backend(value: &Value) -> Parsed<()> {
-    let mismatch = Mismatch::expected("`none`");
-    match value {
-        Value::Text(text) if text == "none" => Ok(()),
-        Value::Text(text)
-            if ["github", "gitea", "oidc", "httpbasicauth"].contains(&text.as_str()) =>
-        {
-            Err(mismatch.hint("logins are not supported by this version yet"))
-        }
-        _ => Err(mismatch),
-    }
 }

@@ -6,7 +6,7 @@ use crate::secret::SecretFile;
 
 use super::filters::filters;
 use super::forges::{
-    ForgeSettings, GiteaSettings, GithubCredential, GithubSettings, WebhookSettings,
+    ForgeSettings, GiteaSettings, GithubCredential, GithubSettings, OauthSettings, WebhookSettings,
 };
 use super::read::secret_file;
 use super::table::{Read, Table};
@@ -32,7 +32,7 @@ pub(super) fn github(table: &Table) -> Read<Option<GithubSettings>> {
             table.problem(key, format!("expected `id`: only a GitHub App {reason}"));
         }
     }
-    let common = common(&table, "github-webhook-secret");
+    let common = common(&table, "github-webhook-secret", "github-oauth-secret");
     table.finish();
     let url = match url? {
         Some(url) => url,
@@ -95,7 +95,7 @@ pub(super) fn gitea(table: &Table) -> Read<Option<GiteaSettings>> {
     let git_token_file = secret_file(&table, "git_token_file");
     let ssh_private_key_file = secret_file(&table, "ssh_private_key_file");
     let ssh_known_hosts_file = secret_file(&table, "ssh_known_hosts_file");
-    let common = common(&table, "gitea-webhook-secret");
+    let common = common(&table, "gitea-webhook-secret", "gitea-oauth-secret");
     table.finish();
     Ok(Some(GiteaSettings {
         url: url?,
@@ -107,13 +107,15 @@ pub(super) fn gitea(table: &Table) -> Read<Option<GiteaSettings>> {
     }))
 }
 
-fn common(table: &Table, secret: &str) -> Read<ForgeSettings> {
+fn common(table: &Table, secret: &str, oauth_secret: &str) -> Read<ForgeSettings> {
     let secret_file = file_or(table, "webhook_secret_file", secret);
     let previous = self::secret_file(table, "webhook_previous_secret_file");
     let per_repository = table.optional("webhook_secret_per_repository", value::boolean, false);
     let filters = filters(table);
     let ca_file = table.perhaps("ca_file", value::absolute_path);
     let proxy = table.perhaps("proxy", value::forge_url);
+    let oauth_id = table.perhaps("oauth_id", value::text);
+    let oauth_secret_file = file_or(table, "oauth_secret_file", oauth_secret);
     Ok(ForgeSettings {
         webhook: WebhookSettings {
             secret_file: secret_file?,
@@ -123,6 +125,10 @@ fn common(table: &Table, secret: &str) -> Read<ForgeSettings> {
         filters: filters?,
         ca_file: ca_file?.map(PathBuf::from),
         proxy: proxy?,
+        oauth: match (oauth_id?, oauth_secret_file?) {
+            (Some(id), secret_file) => Some(OauthSettings { id, secret_file }),
+            (None, _) => None,
+        },
     })
 }
 

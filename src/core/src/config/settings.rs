@@ -6,7 +6,7 @@ use crate::nix::System;
 use crate::secret::{SecretFile, SecretUrl};
 
 use super::{
-    BranchRule, CacheSettings, EvalLimits, GitUrl, GiteaSettings, GithubSettings,
+    AccessSettings, BranchRule, CacheSettings, EvalLimits, GitUrl, GiteaSettings, GithubSettings,
     IsolationSettings, PostBuild, PullRequestSettings, Retention, Retries, StatusSettings,
 };
 
@@ -65,6 +65,8 @@ pub struct Settings {
     pub retention: Retention,
     /// Whether everyone may start, stop and rebuild.
     pub allow_unauthenticated_control: bool,
+    /// Who may log in, and what they may do then.
+    pub access: AccessSettings,
     /// Rules for branches beside the default branch, by name.
     pub branches: Vec<BranchRule>,
     /// GitHub, if there is one.

@@ -21,14 +21,7 @@ const RETIRED: [(&str, &str); 7] = [
 const KEPT: &str = "repositories are kept in the database and tokens nowhere; remove it";
 
 /// Keys of the predecessor's settings that this version cannot do yet.
-const NOT_YET: [&str; 10] = [
-    "github.oauth_id",
-    "github.oauth_secret_file",
-    "gitea.oauth_id",
-    "gitea.oauth_secret_file",
-    "oidc",
-    "admins",
-    "http_basic_auth_password_file",
+const NOT_YET: [&str; 3] = [
     "effects_per_repo_secrets",
     "effects_extra_sandbox_paths",
     "access_mode",

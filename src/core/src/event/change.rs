@@ -94,10 +94,7 @@ pub(super) fn pull_request(
         revlink: pull_request.url.clone(),
         seconds: pull_request.seconds,
         files: Vec::new(),
-        properties: match forge {
-            ForgeKind::Github => github_properties(event),
-            ForgeKind::Gitea => gitea_properties(event),
-        },
+        properties: pull_request_properties(forge, event),
     })
 }
 
@@ -111,6 +108,17 @@ pub(super) fn reference(forge: ForgeKind, number: u64) -> String {
         ForgeKind::Github => format!("refs/pull/{number}/merge"),
         ForgeKind::Gitea => format!("refs/pull/{number}/head"),
     }
+}
+
+fn pull_request_properties(forge: ForgeKind, event: &PullRequestEvent) -> BTreeMap<String, String> {
+    let mut properties = match forge {
+        ForgeKind::Github => github_properties(event),
+        ForgeKind::Gitea => gitea_properties(event),
+    };
+    // Who may restart what is built of it, see `auth`.
+    let author = format!("{forge}:{}", event.pull_request.author.login);
+    properties.insert("pull_request_author".to_owned(), author);
+    properties
 }
 
 fn github_properties(event: &PullRequestEvent) -> BTreeMap<String, String> {

@@ -1,13 +1,14 @@
 use std::collections::BTreeMap;
 
+use crate::auth::Policy;
 use crate::config::{DatabaseUrl, EvaluationSettings, Settings, WorkerEntry};
 use crate::forge::Repository;
 use crate::secret::SecretFile;
 
 use super::publish::post_build_secrets;
 use super::{
-    BranchPolicy, BuilderKind, BuilderPlan, BuildingPlan, CachePlan, CancelFilter, Database,
-    EvalSecrets, EvaluationPlan, GcRootsPlan, GitSecrets, Identified, MasterPlan, Notice,
+    AccessPlan, BranchPolicy, BuilderKind, BuilderPlan, BuildingPlan, CachePlan, CancelFilter,
+    Database, EvalSecrets, EvaluationPlan, GcRootsPlan, GitSecrets, Identified, MasterPlan, Notice,
     PollerPlan, Polling, Project, ProjectPlan, SchedulerKind, SchedulerPlan, SecretPart,
     SecretPlan, SecretSource, ServicePlan, UploaderPlan, WorkerPlan, identify,
 };
@@ -47,7 +48,7 @@ pub fn master_plan(
         },
         port: settings.port.as_str().to_owned(),
         worker_port: settings.worker_port.as_str().to_owned(),
-        allow_control: settings.allow_unauthenticated_control,
+        access: access_plan(settings),
         systems: settings.build_systems.clone(),
         evaluation: evaluation_plan(settings),
         building: BuildingPlan {
@@ -114,6 +115,21 @@ fn settings_notices(settings: &Settings, projects: &[Identified]) -> Vec<Notice>
         }
     }
     notices
+}
+
+fn access_plan(settings: &Settings) -> AccessPlan {
+    let access = &settings.access;
+    AccessPlan {
+        providers: access.providers.clone(),
+        policy: Policy {
+            admins: access.admins.clone(),
+            members_by: access.members_by,
+            authors_may_restart: access.authors_may_restart,
+            hides_private: access.hide_private_repositories,
+            is_open: settings.allow_unauthenticated_control,
+        },
+        session_lifetime: access.session_lifetime,
+    }
 }
 
 fn evaluation_plan(settings: &Settings) -> EvaluationPlan {

@@ -4,6 +4,7 @@
 //! Pure and deterministic: equal input gives an equal plan. A project that cannot be set up is
 //! left out with a [`Notice`] and never takes another one down.
 
+mod access;
 mod compose;
 mod failures;
 mod identify;
@@ -28,7 +29,7 @@ pub use render::{render, render_json};
 pub use trust::PullRequest;
 pub(crate) use trust::{ON_BRANCH, YES, given};
 pub use types::{
-    BuilderKind, BuilderPlan, BuildingPlan, CancelFilter, Database, EvalSecrets, EvaluationPlan,
-    GcRootsPlan, GitSecrets, MasterPlan, Notice, PollerPlan, ProjectPlan, SchedulerKind,
-    SchedulerPlan, SecretPart, SecretPlan, SecretSource, ServicePlan, WorkerPlan,
+    AccessPlan, BuilderKind, BuilderPlan, BuildingPlan, CancelFilter, Database, EvalSecrets,
+    EvaluationPlan, GcRootsPlan, GitSecrets, MasterPlan, Notice, PollerPlan, ProjectPlan,
+    SchedulerKind, SchedulerPlan, SecretPart, SecretPlan, SecretSource, ServicePlan, WorkerPlan,
 };

@@ -59,10 +59,13 @@ fn facts(plan: &MasterPlan) -> String {
         .iter()
         .map(|ServicePlan::BuildCanceller { name, .. }| name.as_str())
         .collect();
-    let control = if plan.allow_control {
-        "everyone"
-    } else {
-        "no one"
+    let policy = &plan.access.policy;
+    let providers = plan.access.providers.iter();
+    let providers: Vec<&str> = providers.map(|provider| provider.as_str()).collect();
+    let control = match providers.as_slice() {
+        _ if policy.is_open => "everyone".to_owned(),
+        [] => "no one".to_owned(),
+        some => format!("who logs in through {}", some.join(", ")),
     };
     let roots = if plan.gc_roots.enabled {
         plan.gc_roots.user.as_str()
@@ -74,7 +77,7 @@ fn facts(plan: &MasterPlan) -> String {
         ("Web interface", format!("{} on {}", plan.url, plan.port)),
         ("Workers connect to", plan.worker_port.clone()),
         ("Database", database),
-        ("Controlled by", control.to_owned()),
+        ("Controlled by", control),
         ("Systems", systems.join(", ")),
         ("At once", limits.join(", ")),
         ("gc roots of", roots.to_owned()),

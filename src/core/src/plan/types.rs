@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::auth::{Policy, Provider};
 use crate::config::{
     BranchRule, Engine, EvalLimits, GitUrl, IsolationSettings, PostBuild, PullRequestSettings,
     Retention, Retries, StatusSettings,
@@ -26,8 +27,8 @@ pub struct MasterPlan {
     pub port: String,
     /// Twisted endpoint on which workers connect, e.g. `tcp:9989`.
     pub worker_port: String,
-    /// Whether everyone may start, stop and rebuild.
-    pub allow_control: bool,
+    /// Who may log in, and what they may do then.
+    pub access: AccessPlan,
     /// Systems that are evaluated and built.
     pub systems: Vec<System>,
     /// How evaluations run.
@@ -80,6 +81,17 @@ pub enum Database {
     Url(SecretUrl),
     /// A file that holds the URL.
     UrlFile(SecretFile),
+}
+
+/// Who may log in, and what they may do then.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AccessPlan {
+    /// Who vouches for users.
+    pub providers: Vec<Provider>,
+    /// What users may do.
+    pub policy: Policy,
+    /// Seconds after which users have to log in again.
+    pub session_lifetime: u32,
 }
 
 /// How evaluations run.

@@ -1,0 +1,188 @@
+"""Asks the policy about what people do on Buildbot's pages and in its API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from buildbot.data.exceptions import InvalidPathError
+from buildbot.data.forceschedulers import ForceSchedulerEndpoint
+from buildbot.master import BuildMaster
+from buildbot.util.twisted import async_to_deferred
+from buildbot.www.authz.authz import Authz, Forbidden
+from twisted.python import log
+
+from buildbot_nix._native import Action, Permission, Plan, Ruling, User
+from buildbot_nix.auth.permissions import Permissions
+from buildbot_nix.auth.proxy import ProxyGate
+from buildbot_nix.auth.sessions import Sessions
+from buildbot_nix.auth.subjects import Subjects, UnknownSubjectError
+
+#: What Buildbot's control endpoints do. What is not listed is for admins.
+ACTIONS = {
+    ("BuildEndpoint", "rebuild"): Action.Restart,
+    ("BuildEndpoint", "stop"): Action.Stop,
+    ("BuildRequestEndpoint", "cancel"): Action.Cancel,
+    ("BuildRequestEndpoint", "set_priority"): Action.Operate,
+    ("ForceSchedulerEndpoint", "force"): Action.Force,
+    ("SchedulerEndpoint", "enable"): Action.Operate,
+    ("WorkerEndpoint", "kill"): Action.Operate,
+    ("WorkerEndpoint", "pause"): Action.Operate,
+    ("WorkerEndpoint", "stop"): Action.Operate,
+    ("WorkerEndpoint", "unpause"): Action.Operate,
+}
+#: Methods of HTTP that only look.
+READING = frozenset({"get", "head", "options"})
+#: Of a build: who proposed what it builds, as `<provider>:<login>`.
+AUTHOR_PROPERTY = "pull_request_author"
+
+
+class Asked(NamedTuple):
+    """What somebody wants to do."""
+
+    action: Action
+    #: Names of the projects it is done to; None is the instance.
+    projects: frozenset[str | None]
+    #: Who proposed what it is done to.
+    author: str | None = None
+
+
+class Authorizer(Authz):
+    """Buildbot asks this one before each request to its API, and for each websocket."""
+
+    master: BuildMaster
+
+    def __init__(self, plan: Plan, gate: ProxyGate | None) -> None:
+        super().__init__(allowRules=[], roleMatchers=[])
+        self._plan = plan
+        #: What lets requests in, if they have to come through a proxy.
+        self.gate = gate
+        #: Whether not everybody sees everything.
+        self.filters = plan.hides_private
+
+    def setMaster(self, master: BuildMaster) -> None:
+        super().setMaster(master)
+        self.subjects = Subjects(master, self._plan)
+        self._permissions = Permissions(master, self._plan)
+
+    @property
+    def sessions(self) -> Sessions:
+        """Who is logged in."""
+        return Sessions.find(self.master)
+
+    @async_to_deferred
+    async def assertUserAllowed(
+        self,
+        ep: str | tuple[str, ...],
+        action: str,
+        options: dict[str, Any],
+        userDetails: dict[str, Any],
+    ) -> None:
+        """Raises ``Forbidden`` with the reason; ``InvalidPathError``, as for what is not there, if
+        even that is not for them."""
+        user = user_of(userDetails)
+        asked = await self._asked(ep, action.lower(), options)
+        for project in asked.projects:
+            decision = await self.rule(user, asked.action, project, asked.author)
+            if decision.hidden:
+                raise InvalidPathError(f"Invalid path: {place(ep)}")
+            if not decision.allowed:
+                if asked.action != Action.See:
+                    audit(user, f"was denied {action} on {place(ep)}: {decision.reason}")
+                raise Forbidden(decision.reason.encode())
+        if asked.action != Action.See:
+            audit(user, f"did {action} on {place(ep)}")
+
+    async def rule(
+        self, user: User | None, action: Action, project: str | None, author: str | None = None
+    ) -> Ruling:
+        """The policy's answer, for which the forge is asked where that matters."""
+        permission = Permission.Nothing
+        if self._plan.depends_on_permission(user, action, project, author):
+            assert user is not None and project is not None
+            permission = await self._permissions.of(user, project)
+        return self._plan.rule(user, permission, action, project, author)
+
+    async def sees(self, user: User | None, kind: str, record: Mapping[str, Any]) -> bool:
+        """Whether ``user`` may see ``record``, of type ``kind`` of Buildbot's API."""
+        try:
+            project = await self.subjects.of_record(kind, record)
+        except UnknownSubjectError:
+            # Written by something that we do not know: for admins.
+            return (await self.rule(user, Action.Operate, None)).allowed
+        return (await self.rule(user, Action.See, project)).allowed
+
+    async def _asked(
+        self, path: str | tuple[str, ...], action: str, options: Mapping[str, Any]
+    ) -> Asked:
+        if isinstance(path, str):
+            # The websocket, which asks about everything at once: its messages are looked at one
+            # by one.
+            return Asked(Action.See, frozenset({None}))
+        endpoint, arguments = self.master.data.getEndpoint(path)
+        if action in READING:
+            return Asked(Action.See, frozenset({await self._project(path, arguments)}))
+        what = ACTIONS.get((type(endpoint).__name__, action), Action.Operate)
+        if what == Action.Force:
+            assert isinstance(endpoint, ForceSchedulerEndpoint)
+            builders = await self._forced(endpoint, arguments, options)
+            projects = [await self._project(path, {"buildername": name}) for name in builders]
+            return Asked(what, frozenset(projects or [None]))
+        project = await self._project(path, arguments)
+        author = await self._author(arguments) if what == Action.Restart else None
+        return Asked(what, frozenset({project}), author)
+
+    async def _project(self, path: tuple[str, ...], arguments: Mapping[str, Any]) -> str | None:
+        try:
+            return await self.subjects.of_path(arguments)
+        except UnknownSubjectError:
+            raise InvalidPathError(f"Invalid path: {place(path)}") from None
+
+    async def _forced(
+        self,
+        endpoint: ForceSchedulerEndpoint,
+        arguments: Mapping[str, Any],
+        options: Mapping[str, Any],
+    ) -> Iterable[str]:
+        """The builders that a force scheduler would start, which are not only its own: Buildbot
+        takes any builder that the request names."""
+        scheduler = await endpoint.findForceScheduler(arguments["schedulername"])
+        if scheduler is None:
+            raise InvalidPathError(f"Invalid path: forceschedulers/{arguments['schedulername']}")
+        names = await scheduler.computeBuilderNames(
+            options.get("builderNames"), options.get("builderid")
+        )
+        return {*names, *scheduler.builderNames}
+
+    async def _author(self, arguments: Mapping[str, Any]) -> str | None:
+        build = arguments.get("buildid")
+        if build is None:
+            row = await self.master.db.builds.getBuildByNumber(
+                arguments["builderid"], arguments["build_number"]
+            )
+            build = row and row.id
+        if build is None:
+            return None
+        properties = await self.master.db.builds.getBuildProperties(build)
+        value, source = properties.get(AUTHOR_PROPERTY, (None, None))
+        # Whoever forces a build gives it properties.
+        return value if source == "Change" else None
+
+
+def place(path: str | tuple[str, ...]) -> str:
+    """For people."""
+    return path if isinstance(path, str) else "/".join(path)
+
+
+def audit(user: User | None, what: str) -> None:
+    """Who did what, in the log."""
+    who = f"{user.provider}:{user.login}" if user else "somebody who is not logged in"
+    log.msg(f"buildbot-nix: {who} {what}")
+
+
+def user_of(details: Mapping[str, Any]) -> User | None:
+    """Who a session belongs to; nobody, if it is not one that a log-in of ours made."""
+    try:
+        return User(details["provider"], details["username"], details["memberships"])
+    except KeyError:
+        return None

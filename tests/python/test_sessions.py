@@ -1,0 +1,137 @@
+"""Who is logged in stays so, until they log out, it expires, or their membership ends."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Generator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+
+from buildbot.test.fake import fakemaster
+from buildbot.test.reactor import TestReactorMixin
+from twisted.internet import defer
+from twisted.trial import unittest
+
+from buildbot_nix.auth import memberships
+from buildbot_nix.auth.memberships import BELIEVED, Memberships
+from buildbot_nix.auth.sessions import Sessions
+from buildbot_nix.errors import ForgeUnavailableError
+from buildbot_nix.state import State
+from tests.python.forge_plans import forge_plan, repository
+
+ANONYMOUS = {"anonymous": True}
+ALICE: Any = SimpleNamespace(
+    provider="github",
+    login="alice",
+    full_name="Alice </script>",
+    email="alice@example.org",
+    avatar="https://example.org/alice.png",
+    memberships=["team", "elsewhere"],
+)
+
+
+class Base(TestReactorMixin, unittest.TestCase):
+    @defer.inlineCallbacks
+    def setUp(self) -> Generator[Any, Any, None]:
+        self.setup_test_reactor()
+        self.master = yield fakemaster.make_master(self, wantDb=True)
+        yield State.find(self.master).migrate()
+        self.sessions = yield self.started()
+
+    @defer.inlineCallbacks
+    def started(self) -> Generator[Any, Any, Sessions]:
+        sessions = Sessions(lifetime=3600, logins=None)
+        sessions.reconfigService(lifetime=3600, logins=None)
+        yield sessions.setServiceParent(self.master)
+        yield sessions.startService()
+        return sessions
+
+
+class TestSessions(Base):
+    def test_a_key_means_somebody(self) -> None:
+        key = self.sessions.begin(ALICE)
+        info = self.sessions.user_info(key)
+        self.assertEqual(info["username"], "alice")
+        # Buildbot's page would end its script there.
+        self.assertNotIn("<", info["full_name"])
+        self.assertNotIn(key, str(info))
+        self.assertEqual(self.sessions.avatar("alice"), "https://example.org/alice.png")
+        for other in (None, "", key + "x"):
+            self.assertEqual(self.sessions.user_info(other), ANONYMOUS)
+
+    def test_logging_out_ends_one_session(self) -> None:
+        one, other = self.sessions.begin(ALICE), self.sessions.begin(ALICE)
+        self.sessions.end(one)
+        self.sessions.end("unknown")
+        self.assertEqual(self.sessions.user_info(one), ANONYMOUS)
+        self.assertEqual(self.sessions.user_info(other)["username"], "alice")
+
+    def test_sessions_expire(self) -> None:
+        key = self.sessions.begin(ALICE)
+        with mock.patch("time.time", return_value=time.time() + 3601):
+            self.assertEqual(self.sessions.user_info(key), ANONYMOUS)
+        self.assertEqual(self.sessions.user_info(key), ANONYMOUS)
+
+    @defer.inlineCallbacks
+    def test_sessions_outlive_the_master(self) -> Generator[Any, Any, None]:
+        kept, ended = self.sessions.begin(ALICE), self.sessions.begin(ALICE)
+        self.sessions.end(ended)
+        yield self.sessions.disownServiceParent()
+        again = yield self.started()
+        self.assertEqual(again.user_info(kept)["memberships"], ["team", "elsewhere"])
+        self.assertEqual(again.user_info(ended), ANONYMOUS)
+
+
+class TestMemberships(Base):
+    @defer.inlineCallbacks
+    def setUp(self) -> Generator[Any, Any, None]:
+        yield super().setUp()
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        plan = forge_plan(Path(folder.name), repository(), repository("gitea", "team/tool", 18))
+        self.service = Memberships(plan=plan)
+        yield self.service.reconfigService(plan=plan)
+        yield self.service.setServiceParent(self.master)
+        self.forges = mock.Mock()
+        found = mock.Mock(return_value=self.forges)
+        self.patch(memberships.ForgeService, "find", found)
+        self.patch(Sessions, "find", mock.Mock(return_value=self.sessions))
+        self.key = self.sessions.begin(ALICE)
+
+    def later(self) -> Any:
+        return mock.patch("time.time", return_value=time.time() + BELIEVED + 1)
+
+    @defer.inlineCallbacks
+    def test_what_was_said_is_believed_for_a_while(self) -> Generator[Any, Any, None]:
+        yield self.service._look()
+        self.forges.is_member.assert_not_called()
+
+    @defer.inlineCallbacks
+    def test_who_has_left_is_no_member(self) -> Generator[Any, Any, None]:
+        self.forges.is_member.return_value = False
+        with self.later():
+            yield self.service._look()
+        self.assertEqual(self.sessions.user_info(self.key)["memberships"], [])
+        # Only where it matters: the organisation that owns a project, on that forge.
+        [(asked, login)] = [call.args for call in self.forges.is_member.call_args_list]
+        self.assertEqual(
+            (asked.full_name, asked.forge.word, login), ("team/site", "github", "alice")
+        )
+
+    @defer.inlineCallbacks
+    def test_who_has_joined_is_one(self) -> Generator[Any, Any, None]:
+        self.forges.is_member.return_value = True
+        with self.later():
+            yield self.service._look()
+        self.assertEqual(self.sessions.user_info(self.key)["memberships"], ["team"])
+
+    @defer.inlineCallbacks
+    def test_a_forge_that_is_away_changes_nothing(self) -> Generator[Any, Any, None]:
+        self.forges.is_member.side_effect = ForgeUnavailableError("away", None)
+        with self.later():
+            yield self.service._look()
+        info = self.sessions.user_info(self.key)
+        self.assertEqual(info["memberships"], ["team", "elsewhere"])
