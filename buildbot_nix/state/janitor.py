@@ -13,7 +13,15 @@ from twisted.internet.task import LoopingCall
 from twisted.python import log
 
 from buildbot_nix.database import Patience
-from buildbot_nix.state import deliveries, failures, heads, job_sets, outbox, sessions
+from buildbot_nix.state import (
+    buildbot_rows,
+    deliveries,
+    failures,
+    heads,
+    job_sets,
+    outbox,
+    sessions,
+)
 from buildbot_nix.state.database import State
 
 #: Seconds between looks.
@@ -40,6 +48,10 @@ RULES = (
     Rule("job_sets", job_sets.prune),
     Rule("sessions", sessions.prune),
     Rule("statuses", outbox.prune),
+    Rule("logs", buildbot_rows.prune_logs),
+    Rule("builds", buildbot_rows.prune_builds),
+    # After builds: those of which there is none any more.
+    Rule("builds", buildbot_rows.prune_builders),
 )
 
 

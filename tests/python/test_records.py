@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 from buildbot_nix.records import Ids, Origin, Rebuild
 from buildbot_nix.records.record import End
 from buildbot_nix.records.rows import CHUNK_BYTES, Change, write
+from buildbot_nix.state.buildbot_rows import prune_builders, prune_builds, prune_logs
 
 ORIGIN = Origin(
     parent_build=1, project=None, sourcestamps=(1,), master=1, properties={"branch": ("main", "B")}
@@ -67,6 +68,35 @@ def rows(connection: Connection, table: Any) -> list[dict[str, Any]]:
 def ids_of(change: Change) -> Ids:
     assert change.ids is not None
     return change.ids
+
+
+def test_old_builds_go_with_all_that_belongs_to_them(connection: Connection) -> None:
+    end = {"properties": {"x": ("y", "z")}}
+    old = change("old", text=["oline"], end=End(0, "well", 100, **end))
+    young = change("young", text=["oline"], end=End(0, "well", 200, **end))
+    write(connection, Model, [old, young])
+    assert prune_logs(connection, 150, 10) == 1
+    assert [row["logid"] for row in rows(connection, Model.logchunks)] == [ids_of(young).log]
+    assert {row["type"] for row in rows(connection, Model.logs)} == {"s", "d"}
+    assert prune_logs(connection, 150, 10) == 0
+    assert prune_builds(connection, 150, 10) == 1
+    assert prune_builders(connection, 150, 1) == 1
+    tables = (Model.builds, Model.steps, Model.logs, Model.buildrequests, Model.buildsets)
+    assert [len(rows(connection, table)) for table in tables] == [1] * 5
+    for table in (Model.build_properties, Model.buildset_properties, Model.buildset_sourcestamps):
+        owners = {row.get("buildid") or row.get("buildsetid") for row in rows(connection, table)}
+        assert len(owners) == 1
+    assert [row["id"] for row in rows(connection, Model.builds)] == [ids_of(young).build]
+
+
+def test_the_last_build_of_a_configured_builder_stays(connection: Connection) -> None:
+    builds = [change("kept", end=End(0, "well", at, {})) for at in (100, 101)]
+    write(connection, Model, builds)
+    connection.execute(
+        Model.builder_masters.insert(), {"builderid": ids_of(builds[0]).builder, "masterid": 1}
+    )
+    assert prune_builds(connection, 150, 10) == 1
+    assert [row["id"] for row in rows(connection, Model.builds)] == [ids_of(builds[1]).build]
 
 
 def test_a_build_begins_and_ends(connection: Connection) -> None:

@@ -6,11 +6,13 @@ use super::table::{Read, Table};
 use super::value;
 
 /// What is deleted some day, and after how many days if nobody says otherwise.
-const KINDS: [(&str, u32); 6] = [
+const KINDS: [(&str, u32); 8] = [
+    ("builds", 365),
     ("deliveries", 7),
     ("failures", 7),
     ("heads", 90),
     ("job_sets", 14),
+    ("logs", 90),
     ("sessions", 1),
     ("statuses", 90),
 ];
