@@ -765,6 +765,9 @@ class Run:
         """
     def summary(self) -> str:
         """How it stands, in one line."""
+    def waiting(self, elsewhere: list[int]) -> str | None:
+        """What waits and for what, as an HTML fragment, everything escaped; None if nothing does.
+        ``elsewhere`` has the jobs that another run builds now."""
     def html(self) -> str:
         """The whole run as an HTML fragment, failures first, everything escaped."""
 
@@ -799,6 +802,8 @@ class OutcomeReader:
     outputs: list[tuple[str, str]]
     #: Whether what is the machine's fault may pass without anybody doing something about it.
     may_pass: bool
+    #: Whether it failed because of a limit, which may be enough another time.
+    exceeded: bool
     #: What was done, for people, if it went well.
     text: str | None
 

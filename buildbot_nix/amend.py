@@ -22,7 +22,7 @@ from buildbot_nix._bridge import in_thread
 from buildbot_nix._native import Finding, Run
 from buildbot_nix.continuation import replay
 from buildbot_nix.records.past import PastBuild, past_builds, properties_of
-from buildbot_nix.records.rows import log_rows
+from buildbot_nix.records.rows import rewrite_log
 from buildbot_nix.run_events import AttributeEnded, RunEnded, RunEvent, RunEvents, Subject
 from buildbot_nix.state import JobSet, JobSets, State
 from buildbot_nix.steps.trigger import RESULTS, SUMMARY, BuildFlake, RunDriver
@@ -163,7 +163,7 @@ def parent_of(connection: Connection, build: int) -> Parent | None:
 
 def write(connection: Connection, parent: Parent, results: int, text: str, page: str) -> None:
     """What the evaluation comes to now: its build, request, step and summary."""
-    builds, steps, logs, chunks = Model.builds, Model.steps, Model.logs, Model.logchunks
+    builds, steps, logs = Model.builds, Model.steps, Model.logs
     ended = {"results": results, "state_string": text}
     connection.execute(builds.update().where(builds.c.id == parent.build).values(**ended))
     requests = Model.buildrequests
@@ -178,8 +178,4 @@ def write(connection: Connection, parent: Parent, results: int, text: str, page:
         sa.select(logs.c.id).where(logs.c.stepid.in_(step), logs.c.name == SUMMARY)
     ).scalar()
     if summary is not None:
-        rows = log_rows(summary, 0, page.splitlines())
-        connection.execute(chunks.delete().where(chunks.c.logid == summary))
-        connection.execute(chunks.insert(), rows)
-        lines = rows[-1]["last_line"] + 1
-        connection.execute(logs.update().where(logs.c.id == summary).values(num_lines=lines))
+        rewrite_log(connection, Model, summary, page)

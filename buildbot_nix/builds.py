@@ -73,6 +73,8 @@ class Verdict:
     properties: dict[str, str] = field(default_factory=dict)
     #: Whether it may be different in a while.
     may_pass: bool = False
+    #: Whether a limit ended it.
+    exceeded: bool = False
     #: What was done, if it went well.
     text: str | None = None
     #: What went wrong afterwards and does not matter to those who need the result.
@@ -88,6 +90,11 @@ class Verdict:
     def fails_derivation(self) -> bool:
         """Whether nobody can build it, here and now; not if only what came after failed."""
         return self.result == BuildResult.Failed and self.failed_drv is not None
+
+    @property
+    def lasting_failure(self) -> str | None:
+        """The derivation of which it is known for good that its builder fails."""
+        return self.failed_drv if self.fails_derivation and not self.exceeded else None
 
     @classmethod
     def of(cls, reader: OutcomeReader, remote: AgentCommand) -> Verdict:
@@ -107,6 +114,7 @@ class Verdict:
             failed_drv=reader.failed_drv,
             properties=properties,
             may_pass=reader.may_pass,
+            exceeded=reader.exceeded,
             text=reader.text if went_well else None,
         )
 

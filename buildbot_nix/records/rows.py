@@ -182,6 +182,16 @@ def log_rows(log: int, first: int, texts: Iterable[str]) -> list[dict[str, Any]]
     return rows
 
 
+def rewrite_log(connection: Connection, tables: Any, log: int, text: str) -> None:
+    """The log has ``text`` instead of what it had; runs in a thread, within a transaction."""
+    chunks, logs = tables.logchunks, tables.logs
+    rows = log_rows(log, 0, text.splitlines())
+    connection.execute(chunks.delete().where(chunks.c.logid == log))
+    many(connection, chunks, rows)
+    lines = rows[-1]["last_line"] + 1 if rows else 0
+    connection.execute(logs.update().where(logs.c.id == log).values(num_lines=lines))
+
+
 def finish(connection: Connection, tables: Any, changes: Sequence[Change]) -> None:
     """Builds that were written before and have ended."""
     ends = [(change, change.ids, change.end) for change in changes if change.ids and change.end]

@@ -113,11 +113,11 @@ class BuildAttribute(BuildStep):
         memory = Memory.of(self.build, self._plan, self._project.name)
         if memory is None:
             return
-        failed = verdict.failed_drv
+        failed = verdict.lasting_failure
         await memory.look_up([drv_path, failed] if failed else [drv_path])
         if verdict.result == BuildResult.Succeeded:
             memory.succeeded(drv_path)
-        elif verdict.fails_derivation and failed is not None:
+        elif failed is not None:
             url = await self.build.getUrl()
             for derivation in {drv_path, failed}:
                 # What was not its own failure is one only if it was before.

@@ -24,6 +24,7 @@ from buildbot_nix.machines import Machine, Machines
 from buildbot_nix.memory import Memory
 from buildbot_nix.records import Record
 from buildbot_nix.records.past import PastRecord
+from buildbot_nix.waiting_log import WaitingLog
 
 #: Seconds that the end of a run may take on the worker.
 RELEASE_SECONDS = 300
@@ -69,8 +70,8 @@ class RunDriver:
         self._builds = builds
         self._feed = machine.feed
         self._flights = machine.flights
-        #: Ends of others' builds that are waited for.
-        self._landings: set[defer.Deferred[FailedBuild | None]] = set()
+        #: Ends of others' builds that are waited for, with the jobs that do.
+        self._landings: dict[defer.Deferred[FailedBuild | None], int] = {}
         #: Jobs that waited and are to be built all the same. Instantly, if the other succeeded.
         self._landed: deque[Job] = deque()
         #: Called whenever the run's summary may have changed.
@@ -150,6 +151,10 @@ class RunDriver:
         self.run.amend(records)
         self.on_progress()
 
+    def waiting(self) -> str | None:
+        """What waits, as a page; see :meth:`Run.waiting`."""
+        return self.run.waiting(list(self._landings.values()))
+
     def start_one(self) -> bool:
         """Starts a ready build, see :class:`buildbot_nix.feed.Source`."""
         while (job := self._next_job()) is not None:
@@ -168,7 +173,7 @@ class RunDriver:
     @async_to_deferred
     async def _wait(self, job: Job) -> None:
         landing = self._flights.wait(job.drv_path)
-        self._landings.add(landing)
+        self._landings[landing] = job.index
         try:
             failed = await landing
         except defer.CancelledError:
@@ -176,7 +181,7 @@ class RunDriver:
             self._check_finished()
             return
         finally:
-            self._landings.discard(landing)
+            self._landings.pop(landing, None)
         if failed is None:
             self._landed.append(job)
             self._feed.offer(self)
@@ -230,7 +235,7 @@ class RunDriver:
         is_its_own = verdict.failed_drv in (None, job.drv_path)
         if is_its_own and len(self._failures) < LINKS_MAX:
             self._failures.append((job.attr, ended.url))
-        in_vain = self.run.in_vain(job.index, verdict.result, verdict.failed_drv)
+        in_vain = self.run.in_vain(job.index, verdict.result, verdict.lasting_failure)
         if in_vain is not None and self._memory is not None:
             self._memory.failed(in_vain, job.attr, ended.url)
 
@@ -287,7 +292,10 @@ class BuildFlake(BuildStep):
             return SKIPPED
         driver.on_progress = self.updateSummary
         self.updateSummary()
+        waiting = WaitingLog(self, driver.waiting)
+        waiting.start()
         await driver.finished
+        await waiting.stop()
         await self._keep()
         await self._update_outputs(driver.run)
         await self._forget()

@@ -40,6 +40,11 @@ def test_stopping_an_evaluation_stops_its_builds(instance: Instance) -> None:
     build_id = instance.wait_for_start("stopped", repository.head())
     # One slot builds, the other one evaluated and waits.
     wait_for_builders(repository, 1)
+    page = wait_until(
+        "the list of what waits",
+        lambda: instance.build(build_id).steps["build flake"].logs.get("waiting"),
+    )
+    assert f"<td>{SYSTEM}.needs-long</td><td>for {SYSTEM}.long-1</td>" in page, page
 
     instance.rest.control(f"builds/{build_id}", "stop", reason="enough")
 
@@ -47,6 +52,7 @@ def test_stopping_an_evaluation_stops_its_builds(instance: Instance) -> None:
     assert build.result == "cancelled", build.texts()
     assert set(instance.child_results(build).values()) == {"cancelled"}
     assert set(verdicts(build, SYSTEM).values()) == {"was cancelled"}
+    assert "Nothing waits" in build.log("build flake", "waiting")
     requests = instance.requests("stopped/nix-build")
     assert all(request["complete"] for request in requests), requests
     assert_none_left([f"salt={repository.salt}"])

@@ -340,6 +340,7 @@ fn time_limits_name_their_setting() {
             (1, BuildResult::Failed)
         );
         assert!(built.message().contains(expected), "{}", built.message());
+        assert!(built.outcome.exceeded);
         assert_eq!(
             built.outcome.failed_drv.as_ref().unwrap().as_str(),
             fresh.drv

@@ -98,6 +98,7 @@ fn complete() -> Vec<Line> {
             failed_drv: Some(DRV.parse().unwrap()),
             message: Some(String::new()),
             may_pass: true,
+            exceeded: true,
             seconds: 0.0,
             built: 0,
             substituted: 0,

@@ -86,6 +86,12 @@ impl OutcomeReader {
     }
 
     #[getter]
+    fn exceeded(&self) -> bool {
+        self.0
+            .with(|reader| reader.found.as_ref().is_some_and(|it| it.exceeded))
+    }
+
+    #[getter]
     fn failed_drv(&self) -> Option<String> {
         self.0.with(|reader| {
             let failed = reader.found.as_ref()?.failed_drv.as_ref()?;

@@ -339,6 +339,12 @@ impl Run {
         boundary::call(python, || Ok::<_, Error>(report::short(&self.lock())))
     }
 
+    fn waiting(&self, python: Python<'_>, elsewhere: Vec<usize>) -> PyResult<Option<String>> {
+        boundary::call(python, || {
+            Ok::<_, Error>(report::waiting(&self.lock(), elsewhere))
+        })
+    }
+
     fn html(&self, python: Python<'_>) -> PyResult<String> {
         boundary::call(python, || Ok::<_, Error>(report::html(&self.lock())))
     }

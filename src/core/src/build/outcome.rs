@@ -30,6 +30,7 @@ pub(super) fn assemble(request: &Request, verdict: Verdict, outputs: &Outputs) -
         failed_drv: verdict.failed_drv,
         message: verdict.message,
         may_pass: verdict.may_pass,
+        exceeded: verdict.exceeded,
         seconds: 0.0,
         built: 0,
         substituted: 0,

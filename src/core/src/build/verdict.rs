@@ -53,6 +53,8 @@ pub(super) struct Verdict {
     pub(super) message: Option<String>,
     /// Whether it may be different in a while, without anybody doing something about it.
     pub(super) may_pass: bool,
+    /// Whether it was ended because of a limit of ours.
+    pub(super) exceeded: bool,
 }
 
 impl Verdict {
@@ -62,6 +64,7 @@ impl Verdict {
             failed_drv: None,
             message: message.into(),
             may_pass: false,
+            exceeded: false,
         }
     }
 
@@ -158,6 +161,7 @@ fn limit_exceeded(facts: &Facts, what: &str, limit: Option<Duration>, setting: &
         .and_then(|failed| failed.drv.parse().ok());
     Verdict {
         failed_drv: failed.or_else(|| Some(facts.request.drv_path.clone())),
+        exceeded: true,
         ..Verdict::new(BuildResult::Failed, message)
     }
 }
@@ -206,6 +210,7 @@ fn builder_failed(facts: &Facts) -> Verdict {
     }
     Verdict {
         failed_drv: failed.drv.parse().ok(),
+        exceeded: exceeded(facts, failed).is_some(),
         ..Verdict::new(BuildResult::Failed, message)
     }
 }

@@ -246,6 +246,10 @@ pub struct Outcome {
     /// [`BuildResult::Transient`].
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub may_pass: bool,
+    /// Whether a limit ended it, which may be enough another time. Only with
+    /// [`BuildResult::Failed`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub exceeded: bool,
     /// Wall time in seconds.
     pub seconds: f64,
     /// Number of derivations whose builder ran.

@@ -6,9 +6,11 @@ mod statistics;
 pub mod status;
 mod text;
 mod unbuilt;
+mod waiting;
 
 pub use html::{escape, html};
 pub use reuse::{Reuse, reuse};
 pub use statistics::{costliest, costs};
 pub use text::{short, text};
 pub use unbuilt::{UnbuiltText, unbuilt};
+pub use waiting::waiting;

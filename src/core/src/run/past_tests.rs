@@ -219,3 +219,27 @@ fn a_run_of_the_past_is_told_as_it_became() {
     assert!(run.is_finished());
     assert_eq!(run.finding(), Finding::Cancelled);
 }
+
+#[test]
+fn what_waits_is_told_with_its_reason() {
+    let mut run = run_of([
+        job("a", "a", CacheStatus::NotBuilt, &[]),
+        job("b<i>", "b", CacheStatus::NotBuilt, &["a"]),
+        job("c", "c", CacheStatus::NotBuilt, &[]),
+        job("there", "there", CacheStatus::Local, &[]),
+        done(),
+    ]);
+    assert_eq!(run.take_ready(1), [0]);
+    let page = report::waiting(&run, vec![0]).unwrap();
+    for row in [
+        "<td>a</td><td>for the build of the same derivation in another evaluation</td>",
+        "<td>b&lt;i&gt;</td><td>for a</td>",
+        "<td>c</td><td>for a build slot</td>",
+    ] {
+        assert!(page.contains(row), "{page}");
+    }
+    assert!(page.contains("3 wait") && !page.contains("there"), "{page}");
+    run.cancel();
+    run.finish(0, BuildResult::Cancelled, None, None);
+    assert_eq!(report::waiting(&run, Vec::new()), None);
+}
