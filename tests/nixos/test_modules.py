@@ -25,9 +25,7 @@ LIBRARIES = [None, *filter(None, [os.environ.get("NIXPKGS_LIB")])]
 MACHINES = {lib: evaluate(lib) for lib in LIBRARIES}
 COMMAND = BUILD / "bin" / "buildbot-nix"
 #: Settings that this version says it will have.
-NOT_YET = re.compile(
-    "not supported by this version yet|`auth_backend`: expected `none`, found a list"
-)
+NOT_YET = re.compile("`effects_[a-z_]+`: is not supported by this version yet")
 
 
 def cases(kind: str) -> list[Any]:
