@@ -147,7 +147,9 @@ impl MasterPlan {
     /// The folder of a project's output files, if there are such files.
     pub fn output_folder(&self, project: &ProjectPlan) -> Option<PathBuf> {
         let root = self.outputs_path.as_deref()?;
-        project_outputs(root, project.name.as_str(), None)
+        let forge = project.forge.as_ref();
+        let repository = forge.map(|it| (it.full_name.owner(), it.full_name.name()));
+        project_outputs(root, project.name.as_str(), repository)
     }
 
     /// The files that say what a build with `properties`, of the evaluation with number `build`, has
