@@ -1024,6 +1024,11 @@ class Forges:
         target_url: str,
     ) -> None:
         """Tells how a commit is. ``description`` is cut at 140 characters."""
+    def tell(
+        self, repository: ForgeRepository, sha: str, row: StatusRow, check_run: int | None
+    ) -> int | None:
+        """Tells what ``row`` says of a commit, as a check run where the settings say so: then its
+        number, which may be ``check_run`` already, is returned."""
     def create_check_run(self, repository: ForgeRepository, sha: str, run: CheckRun) -> int:
         """Returns its number. Raises ``ForgeRefusedError`` where there are no check runs."""
     def update_check_run(self, repository: ForgeRepository, id: int, run: CheckRun) -> None:

@@ -54,11 +54,13 @@ from buildbot_nix.inbox import Inbox
 from buildbot_nix.liveness import RemoteWorker
 from buildbot_nix.machines import Machines
 from buildbot_nix.memory import FORGET_PROPERTY
+from buildbot_nix.outbox import Outbox
 from buildbot_nix.placement import Placement
 from buildbot_nix.poller import HeadPoller, heads_only
 from buildbot_nix.post_build import check as check_post_build_steps
 from buildbot_nix.projects import Projects
 from buildbot_nix.records import Records
+from buildbot_nix.reporter import Reporter
 from buildbot_nix.runs import AttributeRebuild, EvaluationBuild, ToldFactory
 from buildbot_nix.secrets import SettingsSecrets
 from buildbot_nix.state import Janitor, known_repositories
@@ -289,6 +291,8 @@ class Materialiser:
             Machines(slots=dict(slots), evaluations=evaluations),
             Records(name=Records.SERVICE_NAME),
             Janitor(retention=self.plan.retention),
+            Outbox(name=Outbox.SERVICE_NAME),
+            Reporter(plan=self.plan),
             Amender(name=Amender.SERVICE_NAME),
             *self.access.services(),
         ]

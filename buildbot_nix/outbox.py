@@ -18,7 +18,7 @@ from twisted.python import log
 
 from buildbot_nix import _native
 from buildbot_nix._bridge import in_thread
-from buildbot_nix._native import Fault
+from buildbot_nix._native import Fault, ForgeRepository, Forges, StatusRow
 from buildbot_nix.errors import (
     BuildbotNixError,
     ConfigError,
@@ -29,6 +29,7 @@ from buildbot_nix.errors import (
     ForgeUnavailableError,
     MachineError,
 )
+from buildbot_nix.forges import ForgeService
 from buildbot_nix.state import State
 from buildbot_nix.state.outbox import ROWS_MAX, Key, Letter, OutboxTable, Status
 
@@ -55,14 +56,6 @@ class Outbox(BuildbotService):
     SERVICE_NAME: ClassVar[str] = "nix-outbox"
 
     name = SERVICE_NAME
-
-    def checkConfig(self, post: Post) -> None:
-        pass
-
-    @async_to_deferred
-    async def reconfigService(self, post: Post) -> None:  # type: ignore[override]
-        await super().reconfigService()
-        self._post = post
 
     @classmethod
     def find(cls, master: BuildMaster) -> Outbox:
@@ -107,6 +100,11 @@ class Outbox(BuildbotService):
                 break
             after = waiting[-1][0]
 
+    def postman(self) -> Post:
+        """Who tells forges."""
+        forges = ForgeService.find(self.master)
+        return lambda letter: deliver(forges, letter)
+
     def _send_all(self) -> None:
         """Everything that may be sent now."""
         while self.running and (key := self._queue.take(self._now())) is not None:
@@ -135,7 +133,7 @@ class Outbox(BuildbotService):
                 self._queue.dropped(key)
                 return
             try:
-                check_run = await in_thread(self._post, letter)
+                check_run = await in_thread(self.postman(), letter)
             except BuildbotNixError as error:
                 await self._not_taken(key, letter, error)
             else:
@@ -158,6 +156,27 @@ class Outbox(BuildbotService):
 
     def _now(self) -> float:
         return float(self.master.reactor.seconds())
+
+
+def deliver(forges: Forges, letter: Letter) -> int | None:
+    """Tells a forge; blocks."""
+    repository = ForgeRepository.restore(letter.status.target)
+    row = row_of(letter.status)
+    return forges.tell(repository, letter.status.sha, row, letter.check_run)
+
+
+def row_of(status: Status) -> StatusRow:
+    """A kept status as the native side has it."""
+    return StatusRow(
+        context=status.context,
+        state=status.state,
+        description=status.description,
+        url=status.url,
+        run=status.run,
+        build=status.build,
+        page=status.page,
+        standing=status.standing,
+    )
 
 
 def describe(key: Key) -> str:

@@ -142,7 +142,8 @@ class TestOutbox(TestReactorMixin, unittest.TestCase):
 
     @defer.inlineCallbacks
     def start(self) -> Generator[Any, Any, None]:
-        self.outbox = Outbox(post=self.forge)
+        self.patch(Outbox, "postman", lambda _: self.forge)
+        self.outbox = Outbox(name=Outbox.SERVICE_NAME)
         yield self.outbox.setServiceParent(self.master)
 
     @defer.inlineCallbacks

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use buildbot_nix_core::error::Error;
 use buildbot_nix_core::forge;
+use buildbot_nix_core::report::status;
 use pyo3::prelude::*;
 
 use crate::boundary;
@@ -13,6 +14,7 @@ use crate::forge_rows::{
     PullRequest, StatusState,
 };
 use crate::plan::Plan;
+use crate::status::StatusRow;
 
 /// The forges of a master.
 #[pyclass(module = "buildbot_nix._native", frozen)]
@@ -127,6 +129,21 @@ impl Forges {
         };
         self.of(python, repository, async |forge, repository| {
             forge.post_status(repository, sha, &status).await
+        })
+    }
+
+    #[pyo3(signature = (repository, sha, row, check_run))]
+    fn tell(
+        &self,
+        python: Python<'_>,
+        repository: &ForgeRepository,
+        sha: &str,
+        row: &StatusRow,
+        check_run: Option<u64>,
+    ) -> PyResult<Option<u64>> {
+        let as_check_run = self.0.has_check_runs(repository.0.forge);
+        self.of(python, repository, async |forge, repository| {
+            status::tell(forge, repository, sha, &row.0, check_run, as_check_run).await
         })
     }
 

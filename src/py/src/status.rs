@@ -38,7 +38,7 @@ impl From<Ended> for status::Ended {
 
 /// One status of one commit.
 #[pyclass(module = "buildbot_nix._native", frozen)]
-pub(crate) struct StatusRow(status::StatusRow);
+pub(crate) struct StatusRow(pub(crate) status::StatusRow);
 
 #[pymethods]
 impl StatusRow {

@@ -90,6 +90,12 @@ impl Forges {
             && self.places == *places
     }
 
+    /// Whether commits get check runs instead of statuses on the forge `kind`.
+    pub fn has_check_runs(&self, kind: ForgeKind) -> bool {
+        let github = self.settings.github.as_ref();
+        kind == ForgeKind::Github && github.is_some_and(|settings| settings.check_runs)
+    }
+
     /// Which forges there are.
     pub fn kinds(&self) -> Vec<ForgeKind> {
         let github = self.settings.github.is_some().then_some(ForgeKind::Github);

@@ -6,6 +6,7 @@ mod examine;
 mod faults;
 mod gitea;
 mod github;
+mod statuses;
 mod tokens;
 
 use double::Double;

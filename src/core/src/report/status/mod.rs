@@ -9,6 +9,7 @@ mod ended;
 mod page;
 mod row;
 mod standing;
+mod tell;
 #[cfg(test)]
 mod tests;
 
@@ -17,3 +18,4 @@ pub use ended::{Ended, State};
 pub use page::Page;
 pub use row::{Cause, StatusPolicy, StatusRow, urgency};
 pub use standing::Standing;
+pub use tell::tell;
