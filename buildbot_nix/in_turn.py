@@ -13,6 +13,11 @@ from twisted.internet import defer
 PARALLEL = 8
 
 
+async def until_settled(master: BuildMaster) -> None:
+    """Waits until ``master`` has started and is not being reconfigured: all services are there."""
+    await master.initLock.run(lambda: None)
+
+
 class InTurn:
     """The turns of all repositories of a master."""
 

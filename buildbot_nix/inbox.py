@@ -17,7 +17,7 @@ from buildbot_nix._bridge import in_thread
 from buildbot_nix._native import Delivery, ForgeKind, Plan
 from buildbot_nix.deeds import Deeds
 from buildbot_nix.errors import BuildbotNixError
-from buildbot_nix.in_turn import InTurn
+from buildbot_nix.in_turn import InTurn, until_settled
 from buildbot_nix.projects import Projects
 from buildbot_nix.state import DeliveryTable, State, StoredDelivery
 
@@ -42,10 +42,10 @@ class Inbox(BuildbotService):
         self._plan = plan
 
     @classmethod
-    def find(cls, master: BuildMaster) -> Inbox:
-        """That of ``master``."""
-        service: Inbox = master.service_manager.namedServices[cls.SERVICE_NAME]
-        return service
+    def find(cls, master: BuildMaster) -> Inbox | None:
+        """That of ``master``, once it has started."""
+        service: Inbox | None = master.service_manager.namedServices.get(cls.SERVICE_NAME)
+        return service if service is not None and service.running else None
 
     @async_to_deferred
     async def startService(self) -> None:
@@ -130,6 +130,7 @@ class Inbox(BuildbotService):
         return turns.do(key, lambda: self._act_now(delivery))
 
     async def _act_now(self, delivery: Delivery) -> None:
+        await until_settled(self.master)
         about = f"{delivery.forge.word} delivery {delivery.id}"
         decision = self._plan.decide(delivery)
         if decision.refresh is not None:

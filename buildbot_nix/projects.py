@@ -19,7 +19,7 @@ from buildbot_nix.deeds import Deeds, cancel_runs
 from buildbot_nix.errors import BuildbotNixError
 from buildbot_nix.forges import ForgeService
 from buildbot_nix.heads import Heads
-from buildbot_nix.in_turn import InTurn
+from buildbot_nix.in_turn import InTurn, until_settled
 from buildbot_nix.looks import Looks
 from buildbot_nix.state import KnownHeads, Repositories, State
 
@@ -83,6 +83,7 @@ class Projects(BuildbotService):
 
     @async_to_deferred
     async def _look(self, forge: ForgeKind) -> str:
+        await until_settled(self.master)
         lines = [*await self._discover(forge), *await self._catch_up(forge)]
         await ForgeService.of(self.master).keep_memory()
         return "\n".join(lines)

@@ -80,5 +80,7 @@ class ForgeHook(BaseHookHandler):
             for name, values in request.requestHeaders.getAllRawHeaders()
         }
         inbox = Inbox.find(self.master)
+        if inbox is None:
+            raise EventError("the master is starting; deliver it again later", 503)
         taken = inbox.take(self._forge, headers, content.read())
         return await taken.addTimeout(PATIENCE_SECONDS, self.master.reactor)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.fakes import faults
 from tests.fakes.forge import Forge
 from tests.fakes.gitea import Gitea
 from tests.fakes.github import GitHub
@@ -15,6 +16,7 @@ from tests.fakes.model import PullRequest, Repository
 from tests.instance import Instance
 from tests.repository import flake
 from tests.rest import Build
+from tests.waiting import wait_until
 
 TOPIC = "build-with-buildbot"
 SECRET = "a secret of webhooks"
@@ -114,3 +116,42 @@ def test_a_push_is_built(place: Place) -> None:
     assert build.properties["branch"] == "main"
     assert build.properties["event"] == "push"
     assert build.properties["tested_on_branch"] == "yes"
+
+
+def test_a_pull_request_is_merged_and_gets_no_trust(place: Place) -> None:
+    pull = place.pull("proposed", branch="main")
+    build = place.evaluation(pull.head_sha)
+    assert build.result == "success", build.texts()
+    assert build.properties["event"] == "pull_request"
+    assert build.properties["merged_base"] == place.head()
+    assert build.properties["tested_on_branch"] == "no"
+    # Not even of the name, which its author has chosen.
+    assert str(build.properties["branch"]).startswith(f"refs/pull/{pull.number}/")
+
+
+def test_what_is_found_later_is_built_without_a_restart(place: Place) -> None:
+    later = place.create(f"{place.forge.name}-team/later")
+    head = later.branch("main")
+    assert head is not None
+    scheduler = f"reload-{place.forge.name}-projects"
+    place.instance.rest.control(f"forceschedulers/{scheduler}", "force")
+    builder = f"{later.full_name}/nix-eval"
+    wait_until("its builder", lambda: place.instance.rest.get("builders", name=builder))
+    assert place.evaluation(head, later.full_name).result == "success"
+    assert len(later.hooks) == 1
+
+
+def test_a_master_starts_while_its_forges_are_down(both: dict[str, Place]) -> None:
+    [github, gitea] = both.values()
+    instance = github.instance
+    for place in (github, gitea):
+        place.forge.fail("*", "*", faults.reset(), times=None)
+    try:
+        instance.kill_master()
+        instance.launch()
+        instance.wait_until_it_answers()
+        names = {builder["name"] for builder in instance.rest.get("builders")}
+    finally:
+        for place in (github, gitea):
+            place.forge.recover()
+    assert {f"{place.repository.full_name}/nix-eval" for place in (github, gitea)} <= names
