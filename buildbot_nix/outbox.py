@@ -90,6 +90,8 @@ class Outbox(BuildbotService):
     @async_to_deferred
     async def _load(self) -> None:
         """What was to be told when the master stopped."""
+        # Services start in any order, and this needs that of the forges.
+        await self.master.initLock.run(lambda: None)
         after: Key | None = None
         while self.running:
             waiting = await self._table.waiting(after)

@@ -180,6 +180,8 @@ class Reporter(BuildbotService):
     async def _look(self) -> None:
         """Ends what has ended without a word: since the master died, or before it began."""
         try:
+            # Services start in any order, and Buildbot ends what died when they have.
+            await self.master.initLock.run(lambda: None)
             for unfinished in await self._table.unfinished():
                 await self._look_at(unfinished)
         except Exception:
