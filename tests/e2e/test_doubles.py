@@ -504,6 +504,17 @@ def test_deliveries_can_be_held_repeated_and_forged(github: GitHub, receiver: Re
     assert receiver.got[-1][0]["X-Hub-Signature-256"] != receiver.got[0][0]["X-Hub-Signature-256"]
 
 
+def test_people_see_how_commits_are(gitea: Gitea) -> None:
+    repository = gitea.create_repository("owner/seen", {"a": "1"})
+    sha = repository.branch("main")
+    assert sha is not None
+    told = {"state": "failure", "context": "ci/<nix>", "target_url": "http://ci.example/1"}
+    gitea.add_status(repository, sha, gitea.user("ci"), {**told, "description": "3 < 4"})
+    page = OPENER.open(f"{gitea.url}/owner/seen").read().decode()
+    assert '❌ ci/&lt;nix&gt;: <a href="http://ci.example/1">3 &lt; 4</a>' in page
+    assert "owner/seen" in OPENER.open(f"{gitea.url}/").read().decode()
+
+
 def test_logging_in(github: GitHub, gitea: Gitea) -> None:
     for forge in (github, gitea):
         forge.oauth.person = forge.user("alice")
