@@ -391,16 +391,17 @@ impl CommitStatuses {
     }
 }
 
-/// The line of `text` that says what is wrong. Nix begins it with a word, and puts where that was
-/// before it or behind it; in other texts it is the first.
+/// What of `text` says what is wrong. Nix begins it with a word, and puts where that was before it
+/// or behind it; in other texts it is the first line.
 pub(super) fn reason_of(text: &str) -> String {
     let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
-    let error = |line: &&str| {
-        line.strip_prefix("error:")
-            .is_some_and(|error| !error.is_empty())
+    let error = |line: &'_ str| {
+        line.find("error: ")
+            .map(|at| line.split_at(at).1.to_owned())
     };
-    let reason = lines().rfind(error).or_else(|| lines().next());
-    reason.unwrap_or("See its log.").to_owned()
+    let reason = lines().rev().find_map(error);
+    let reason = reason.or_else(|| lines().next().map(str::to_owned));
+    reason.unwrap_or_else(|| "See its log.".to_owned())
 }
 
 fn cancelled(reason: &str) -> String {

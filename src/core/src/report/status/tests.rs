@@ -242,7 +242,7 @@ fn a_checkout_that_fails_is_told() {
 fn a_flake_that_does_not_evaluate_has_no_status_of_its_builds() {
     let mut fatal = Run::default();
     fatal.take_line(Line::Fatal {
-        message: "the repository has no `flake.nix`".to_owned(),
+        message: "cannot evaluate `git+file:///ci/build`: error: undefined variable 'x'".to_owned(),
         hint: Some("add one".to_owned()),
     });
     fatal.end_of_evaluation(Some(1)).unwrap();
