@@ -2,7 +2,7 @@
 //! snapshot of the same name.
 //!
 //! Payloads are the documented ones without most of what is ignored. GitHub's own examples are
-//! read by `tests/python/test_webhook_examples.py`.
+//! read by `tests/e2e/test_webhook_examples.py`.
 
 #![expect(
     clippy::unwrap_used,
