@@ -13,6 +13,7 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
+from tests.e2e.world import World
 from tests.instance import Instance
 from tests.postgres import PostgresServer
 from tests.processes import tail
@@ -47,6 +48,18 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> 
             for worker in instance.workers:
                 report.sections.append((f"end of the log of {worker.name}", tail(worker.log, 20)))
     return report
+
+
+@pytest.fixture(scope="session")
+def world() -> Iterator[World]:
+    """A master that builds what is on a GitHub and on a Gitea."""
+    made = World("forges")
+    try:
+        made.instance.start()
+        made.instance.start_worker()
+        yield made
+    finally:
+        made.stop()
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])

@@ -101,8 +101,8 @@ class Place:
         return "gh-readonly-queue/" if self.name == "github" else "gitea-mq/"
 
     def create(self, name: str, files: Files, **options: Any) -> Repository:
-        """A repository that is to be built, and waits until it is a project with a hook."""
-        full_name = f"{ORGANIZATION}/{name}"
+        """A repository that is to be built. Waits until it is a project with a hook."""
+        full_name = f"{ORGANIZATION}/{self.name}-{name}"
         made = self.forge.create_repository(full_name, files, topics=[TOPIC], **options)
         made.collaborators["alice"] = "write"
         self.look()
@@ -143,16 +143,8 @@ class Place:
         return self.instance.build(row["buildid"])
 
     def project_of(self, repository: Repository) -> str:
-        """The name of its project. The second of two repositories with one name has another."""
-        suffix = "/nix-eval"
-        names = [row["name"] for row in self.instance.rest.get("builders")]
-        found = [
-            name.removesuffix(suffix)
-            for name in names
-            if name.endswith(suffix) and name.startswith(repository.full_name)
-        ]
-        assert len(found) == 1, found
-        return found[0]
+        """The name of its project."""
+        return repository.full_name
 
     def evaluations(self, repository: Repository, sha: str) -> int:
         """How many evaluations of a commit there were."""

@@ -189,6 +189,8 @@ class Stories:
         made.default_branch = repository.default_branch
         made.private = repository.private
         made.pushed = repository.pushed
+        # What it does not change is what its parent has.
+        made.git.salt = repository.git.salt
         heads = "+refs/heads/*:refs/heads/*"
         made.bare_git("fetch", "--quiet", str(repository.git.bare), heads)
         return made

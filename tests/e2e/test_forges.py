@@ -1,0 +1,226 @@
+"""From an event on a forge to the statuses there, on GitHub and on Gitea with one master."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+
+from tests.e2e.world import BUILD, EVAL, GREEN, RED, Place, World
+from tests.fakes.model import Repository
+from tests.fakes.server import Answer, Exchange, Server
+from tests.processes import files_with
+from tests.repository import SYSTEM, flake
+
+HELLO = flake('hello = ok "hello";')
+#: Runs until it is ended.
+ENDLESS = flake('endless = drv "endless" "while :; do pause 1; done" {};')
+
+
+@pytest.fixture(params=["github", "gitea"])
+def place(world: World, request: pytest.FixtureRequest) -> Iterator[Place]:
+    yield Place(world, request.param)
+    for forge in world.forges.values():
+        forge.recover()
+        forge.assert_valid()
+        forge.deliveries.settle()
+        assert forge.deliveries.refused() == []
+
+
+@pytest.fixture(scope="module")
+def shared(world: World) -> dict[str, Repository]:
+    """One repository on each forge, of one name, that most tests change."""
+    return {name: Place(world, name).create("shared", HELLO) for name in world.forges}
+
+
+@pytest.fixture
+def repository(place: Place, shared: dict[str, Repository]) -> Repository:
+    return shared[place.name]
+
+
+def head_of(repository: Repository) -> str:
+    sha = repository.branch(repository.default_branch)
+    assert sha is not None
+    return sha
+
+
+def test_a_new_repository_is_built_without_a_restart(place: Place, repository: Repository) -> None:
+    statuses = place.wait_for(repository, head_of(repository), GREEN)
+    assert {each.description for each in statuses.values()} == {"1 attribute", "1 built"}
+    build = place.build_of(repository, head_of(repository))
+    assert statuses[BUILD].target_url == place.instance.url + build.path
+
+
+def test_a_push_is_built(place: Place, repository: Repository) -> None:
+    files = flake('hello = ok "hello"; broken = drv "broken" "exit 1" {};')
+    sha = place.forge.push(repository, files, message="Break something")
+    project = place.project_of(repository)
+    failed = f"{BUILD} {place.name}:{project}#checks.{SYSTEM}.broken"
+    statuses = place.wait_for(repository, sha, {**RED, failed: "failure"})
+    child = place.instance.children(place.build_of(repository, sha))["broken"]
+    assert statuses[failed].target_url == place.instance.url + child.path
+    assert place.build_of(repository, sha).properties["event"] == "push"
+
+
+def test_rebuilding_a_failed_attribute_makes_it_green(place: Place) -> None:
+    text = f"some text {uuid4().hex}"
+    with Download(text) as download:
+        files = flake(download.checks)
+        repository = place.create("rebuilt", files)
+        sha = head_of(repository)
+        failed = f"{BUILD} {place.name}:{place.project_of(repository)}#checks.{SYSTEM}.uses"
+        place.wait_for(repository, sha, {**RED, failed: "failure"})
+        child = place.instance.children(place.build_of(repository, sha))["uses"]
+        download.is_there = True
+        ended = place.instance.wait_for_end(place.instance.rebuild(child.id))
+    assert ended.result == "success", ended.texts()
+    place.wait_for(repository, sha, {**GREEN, failed: "success"})
+
+
+class Download:
+    """A file on a web server that is not there yet, and a check that needs it."""
+
+    def __init__(self, text: str) -> None:
+        self.is_there = False
+        self._text = text.encode()
+        self._server = Server(self._serve)
+        digest = hashlib.sha256(self._text).hexdigest()
+        self.checks = f"""
+          uses = let
+            fetched = derivation {{
+              name = "fetched"; system = "builtin"; builder = "builtin:fetchurl";
+              url = "{self._server.url}/text";
+              outputHashMode = "flat"; outputHashAlgo = "sha256"; outputHash = "{digest}";
+            }};
+          in drv "uses" "read -r text < ${{fetched}}; echo done > $out" {{}};
+        """
+
+    def _serve(self, exchange: Exchange) -> None:
+        exchange.send(Answer(200, self._text) if self.is_there else Answer(404))
+
+    def __enter__(self) -> Download:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.stop()
+
+
+def test_tags_and_words_that_say_so_build_nothing(place: Place, repository: Repository) -> None:
+    skipped = place.forge.push(repository, HELLO, message="Mend it [skip ci]")
+    place.forge.tag(repository, f"v-{skipped[:7]}", skipped)
+    sha = place.forge.push(repository, {"note": "1"}, message="Note")
+    place.wait_for(repository, sha, GREEN)
+    assert place.evaluations(repository, skipped) == 0
+    assert place.evaluations(repository, sha) == 1
+
+
+def test_a_pull_request_from_a_fork(place: Place, repository: Repository) -> None:
+    files = flake('hello = ok "hello"; forked = ok "forked";')
+    pull = place.forge.open_pull_request(repository, files, by="mallory", fork=True)
+    statuses = place.wait_for(repository, pull.head_sha, GREEN)
+    assert statuses[BUILD].description.startswith("1 built")
+    build = place.build_of(repository, pull.head_sha)
+    assert set(place.instance.children(build)) == {"forked"}
+    # What does not change what is to be built, does not build it again.
+    place.forge.edit(pull, "A better title")
+    place.forge.comment(pull, "Looks good", by="alice")
+    sha = place.forge.push_to(pull, {"note": "2"})
+    place.wait_for(repository, sha, GREEN)
+    assert place.evaluations(repository, pull.head_sha) == 1
+    assert place.evaluations(repository, build.properties["revision"]) == 1
+    place.forge.merge(pull)
+
+
+def test_what_is_built_is_the_merge(place: Place, repository: Repository) -> None:
+    pull = place.forge.open_pull_request(
+        repository, {"from-pull": "1"}, branch="merged", by="alice", draft=True
+    )
+    place.wait_for(repository, pull.head_sha, GREEN)
+    files = {"flake.nix": checking_files("from-pull", "from-main"), "from-main": "1"}
+    place.forge.push(repository, files)
+    sha = place.forge.push_to(pull, {"from-pull": "2"})
+    place.wait_for(repository, sha, GREEN)
+    place.forge.close(pull)
+    place.forge.push(repository, HELLO, message="Ask for less [skip ci]")
+
+
+def checking_files(*names: str) -> str:
+    """A flake that evaluates only if it has all these files."""
+    files = " ".join(f"${{./{name}}}" for name in names)
+    return flake(f'both = ok (builtins.seq "{files}" "both");')["flake.nix"]
+
+
+def test_a_conflict_is_told(place: Place, repository: Repository) -> None:
+    pull = place.forge.open_pull_request(repository, {"a": "theirs"}, branch="conflict")
+    place.wait_for(repository, pull.head_sha, GREEN)
+    place.forge.push(repository, {"a": "ours"})
+    sha = place.forge.push_to(pull, {"a": "theirs again"})
+    statuses = place.wait_for(repository, sha, {EVAL: "failure"})
+    assert "conflict" in statuses[EVAL].description.lower()
+    place.forge.close(pull)
+
+
+def test_closing_a_pull_request_ends_its_run(place: Place, repository: Repository) -> None:
+    pull = place.forge.open_pull_request(repository, ENDLESS, branch="endless")
+    build_id = place.wait_for_start(repository, pull.head_sha)
+    place.wait_for(repository, pull.head_sha, {EVAL: "success", BUILD: "pending"})
+    place.forge.close(pull)
+    ended = place.instance.wait_for_end(build_id)
+    assert ended.result == "cancelled", ended.texts()
+    place.wait_for(repository, pull.head_sha, {EVAL: "success", BUILD: "error"})
+
+
+def test_a_force_push_back_builds_what_is_there_now(place: Place, repository: Repository) -> None:
+    pull = place.forge.open_pull_request(repository, {"note": "3"}, branch="back-and-forth")
+    first = pull.head_sha
+    place.wait_for(repository, first, GREEN)
+    second = place.forge.push_to(pull, ENDLESS)
+    build_id = place.wait_for_start(repository, second)
+    place.wait_for(repository, second, {EVAL: "success", BUILD: "pending"})
+    assert place.forge.force_push(pull, first) == first
+    assert place.instance.wait_for_end(build_id).result == "cancelled"
+    place.wait_for(repository, first, GREEN)
+    assert place.evaluations(repository, first) == 2
+    place.wait_for(repository, second, {EVAL: "success", BUILD: "error"})
+    place.forge.close(pull)
+
+
+def test_merge_queues(place: Place, repository: Repository) -> None:
+    pull = place.forge.open_pull_request(repository, {"note": "4"}, branch="queued")
+    sha = place.queue(pull)
+    place.wait_for(repository, sha, GREEN)
+    build = place.build_of(repository, sha)
+    assert build.properties["branch"].startswith(place.queued_branch)
+    place.dequeue(pull, sha, merged=True)
+    assert head_of(repository) == sha
+
+
+def test_a_deleted_branch_ends_its_run(place: Place, repository: Repository) -> None:
+    pull = place.forge.open_pull_request(repository, ENDLESS, branch="given-up")
+    sha = place.queue(pull)
+    build_id = place.wait_for_start(repository, sha)
+    place.wait_for(repository, sha, {EVAL: "success", BUILD: "pending"})
+    place.dequeue(pull, sha, merged=False)
+    assert place.instance.wait_for_end(build_id).result == "cancelled"
+    place.wait_for(repository, sha, {EVAL: "success", BUILD: "error"})
+    place.forge.close(pull)
+
+
+def test_an_evaluation_that_fails_is_told(place: Place, repository: Repository) -> None:
+    sha = place.forge.push(repository, {"flake.nix": "{ outputs = _: throw"})
+    statuses = place.wait_for(repository, sha, {EVAL: "failure"})
+    assert statuses[EVAL].description
+    place.forge.push(repository, HELLO, message="Mend it [skip ci]")
+
+
+def test_secrets_are_nowhere_but_in_their_files(world: World, place: Place) -> None:
+    with world.watch() as watch:
+        repository = place.create("private", HELLO, private=True)
+        place.wait_for(repository, head_of(repository), GREEN)
+    assert watch.seen == set()
+    tokens = [token.text for forge in world.forges.values() for token in forge.tokens.values()]
+    own = {world.instance.folder / name for name in ("hook-secret", "app.pem", "gitea-token")}
+    for secret in {*world.secrets, *tokens}:
+        assert files_with(world.instance.folder, secret) <= own
