@@ -721,6 +721,8 @@ class Run:
     finding: Finding
     #: Why the evaluation as a whole failed, for people.
     fatal: str | None
+    #: Whether that may go well in a moment: Nix's daemon went away.
+    fatal_may_pass: bool
     #: Attributes that evaluated, and that did not.
     jobs: int
     evaluation_failures: int

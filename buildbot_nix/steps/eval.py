@@ -95,9 +95,10 @@ class EvaluateFlake(WithCredentials):
             return EXCEPTION
         run = driver.run
         if run.fatal is not None:
-            if was_killed(remote) and await may_start_again(self.build):
+            may_pass = was_killed(remote) or run.fatal_may_pass
+            if may_pass and await may_start_again(self.build):
                 # What was built meanwhile is there by then.
-                driver.cancel("the evaluation was killed, and begins again")
+                driver.cancel("the evaluation was interrupted, and begins again")
                 return RETRY
             return FAILURE
         await driver.all_known()

@@ -67,6 +67,7 @@ class Crashes:
             "master": self.kill_master,
             "worker": self.kill_worker,
             "agent": lambda: self.kill_process("buildbot-nix"),
+            "daemon": lambda: self.kill_process("nix-daemon"),
             "database": self.kill_database,
         }
         name = self.dice.choice(list(victims))

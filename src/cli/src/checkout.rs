@@ -81,10 +81,7 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
         Err(error) => {
             if arguments.format == Format::Json {
                 // If stdout is gone, the exit status still tells.
-                let _ = print(&Line::Fatal {
-                    message: error.to_string(),
-                    hint: error.hint().map(str::to_owned),
-                });
+                let _ = print(&Line::fatal(&error));
             }
             output::fail(&error)
         }

@@ -45,6 +45,7 @@ pub(crate) fn fail(error: &Error) -> Exit {
         Error::Io { .. }
         | Error::Secret(_)
         | Error::Nix { .. }
+        | Error::DaemonLost(_)
         | Error::Forge(_)
         | Error::Login(_)
         | Error::Protocol(_) => Exit::Machine,

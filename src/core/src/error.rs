@@ -38,6 +38,9 @@ pub enum Error {
         /// What to do about it.
         hint: Option<String>,
     },
+    /// The Nix daemon went away; it may be back in a moment.
+    #[error("the Nix daemon went away: {0}")]
+    DaemonLost(String),
     /// A file with a secret that the settings name could not be read.
     #[error(transparent)]
     Secret(#[from] SecretFileError),
@@ -83,6 +86,7 @@ impl Error {
             | Self::Protocol(_)
             | Self::Event(_)
             | Self::Login(_)
+            | Self::DaemonLost(_)
             | Self::Stopped => None,
         }
     }

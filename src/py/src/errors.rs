@@ -45,7 +45,9 @@ impl From<CoreError> for PyErr {
             Error::Config(problems) => python::ConfigError::new_err((problems,)),
             Error::Eval { message, .. } => python::EvalError::new_err((message, hint)),
             Error::Nix { message, .. } => python::MachineError::new_err((message, hint)),
-            Error::Io { .. } | Error::Secret(_) => python::MachineError::new_err((text, hint)),
+            Error::Io { .. } | Error::Secret(_) | Error::DaemonLost(_) => {
+                python::MachineError::new_err((text, hint))
+            }
             Error::Protocol(CoreProtocolError {
                 line_number,
                 excerpt,

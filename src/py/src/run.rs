@@ -273,6 +273,11 @@ impl Run {
     }
 
     #[getter]
+    fn fatal_may_pass(&self) -> bool {
+        self.lock().fatal().is_some_and(|fatal| fatal.may_pass)
+    }
+
+    #[getter]
     fn fatal(&self) -> Option<String> {
         self.lock().fatal().map(|fatal| fatal.message.clone())
     }

@@ -111,10 +111,7 @@ impl Session {
         match error {
             None => {}
             Some(Error::Stopped) => state.run.cancel(),
-            Some(error) => state.run.take_line(Line::Fatal {
-                message: error.to_string(),
-                hint: error.hint().map(str::to_owned),
-            }),
+            Some(error) => state.run.take_line(Line::fatal(&error)),
         }
         // There were no bytes, so that none can be left over.
         let _ = state.run.end_of_evaluation(Some(0));

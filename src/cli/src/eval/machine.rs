@@ -75,10 +75,7 @@ impl Printer for Machine {
         match result {
             Ok(summary) => log(&words::summary_text(summary)),
             Err(error) if !self.is_broken => {
-                let _ = self.print(&Line::Fatal {
-                    message: error.to_string(),
-                    hint: error.hint().map(str::to_owned),
-                });
+                let _ = self.print(&Line::fatal(error));
             }
             Err(_) => {}
         }

@@ -193,7 +193,7 @@ impl Evaluated {
     /// Message and hint of the line that ends an evaluation that did not work.
     pub(crate) fn fatal(&self) -> (&str, Option<&str>) {
         match self.lines.last() {
-            Some(Line::Fatal { message, hint }) => (message, hint.as_deref()),
+            Some(Line::Fatal { message, hint, .. }) => (message, hint.as_deref()),
             _ => panic!("not fatal: {self:#?}"),
         }
     }

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
+use super::daemon_lost::is_daemon_lost;
 use super::drv::StoreReader;
 use super::edges::Edges;
 use super::found::{Found, FoundJob};
@@ -132,6 +133,10 @@ impl<'s> Assembler<'s> {
                 if self.pending.len() >= BATCH_MAX {
                     return self.flush();
                 }
+            }
+            Found::Failed { error, .. } if is_daemon_lost(&error) => {
+                // Says nothing of the attribute, and all that follow would fail the same way.
+                return Err(Error::DaemonLost(clean(&error)));
             }
             Found::Failed { attr_path, error } => {
                 self.progress.finished += 1;

@@ -8,6 +8,7 @@ mod assemble;
 mod attribute;
 mod breach;
 mod budget;
+mod daemon_lost;
 mod drv;
 mod edges;
 mod engine;

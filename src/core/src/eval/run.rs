@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::assemble::Assembler;
 use super::breach;
 use super::budget::Budget;
+use super::daemon_lost::is_daemon_lost;
 use super::engine::{self, Engine};
 use super::flake::Flake;
 use super::found::{Found, Outlet};
@@ -137,7 +138,10 @@ fn evaluate(
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         collected.and(evaluated)
     });
-    evaluated?;
+    evaluated.map_err(|error| match error {
+        Error::Eval { message, .. } if is_daemon_lost(&message) => Error::DaemonLost(message),
+        other => other,
+    })?;
     if assembler.is_unwanted() || stop_requested() {
         return Err(Error::Stopped);
     }

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 pub use decode::{Decoder, ProtocolError};
 pub use encode::encode;
 
+use crate::error::Error;
 use crate::nix::{AttrPath, DrvPath, StorePath, System};
 
 /// Version of the format, in every [`Start`] line.
@@ -75,6 +76,13 @@ pub enum Line {
         /// What to do about it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         hint: Option<String>,
+        /// Whether it may go well in a moment, without anybody doing something about it.
+        #[serde(
+            default,
+            rename = "mayPass",
+            skip_serializing_if = "std::ops::Not::not"
+        )]
+        may_pass: bool,
     },
     /// Result of `buildbot-nix build`, its only line.
     Outcome(Outcome),
@@ -85,6 +93,17 @@ pub enum Line {
     /// A line of a type that this version does not know.
     #[serde(other)]
     Unknown,
+}
+
+impl Line {
+    /// The last line of a command that ends with `error`.
+    pub fn fatal(error: &Error) -> Self {
+        Self::Fatal {
+            message: error.to_string(),
+            hint: error.hint().map(str::to_owned),
+            may_pass: matches!(error, Error::DaemonLost(_)),
+        }
+    }
 }
 
 /// How an evaluation is done.

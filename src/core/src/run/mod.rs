@@ -94,6 +94,8 @@ pub struct Fatal {
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
+    /// Whether it may go well in a moment.
+    pub may_pass: bool,
 }
 
 impl Run {
@@ -124,7 +126,17 @@ impl Run {
             Line::Done { .. } => self.evaluated = true,
             // An agent that is stopped says so; that is no reason of its own.
             Line::Fatal { .. } if self.cancelled => {}
-            Line::Fatal { message, hint } => self.fatal = Some(Fatal { message, hint }),
+            Line::Fatal {
+                message,
+                hint,
+                may_pass,
+            } => {
+                self.fatal = Some(Fatal {
+                    message,
+                    hint,
+                    may_pass,
+                });
+            }
             // The outcome of a build belongs to another command, the rest to newer agents.
             Line::Outcome(_) | Line::Checkout(_) | Line::Uploaded(_) | Line::Unknown => {}
         }
@@ -153,6 +165,7 @@ impl Run {
             self.fatal = Some(Fatal {
                 message: format!("`buildbot-nix eval` {how} {what}"),
                 hint: Some(hint.to_owned()),
+                may_pass: false,
             });
         }
         self.evaluated = true;

@@ -208,6 +208,7 @@ fn cancelling_ends_what_waits_and_what_still_arrives() {
     run.take_line(Line::Fatal {
         message: "stopped".to_owned(),
         hint: None,
+        may_pass: false,
     });
     run.end_of_evaluation(None).unwrap();
     assert!(!run.is_finished());

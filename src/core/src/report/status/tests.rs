@@ -244,6 +244,7 @@ fn a_flake_that_does_not_evaluate_has_no_status_of_its_builds() {
     fatal.take_line(Line::Fatal {
         message: "cannot evaluate `git+file:///ci/build`: error: undefined variable 'x'".to_owned(),
         hint: Some("add one".to_owned()),
+        may_pass: false,
     });
     fatal.end_of_evaluation(Some(1)).unwrap();
     let mut commit = Commit::new(47);
