@@ -172,6 +172,7 @@ def test_what_is_worth_another_try(
     forges: Forges, forge: Forge, repository: Repository, act: faults.Act
 ) -> None:
     found = find(forges, forge, repository.full_name)
+    repository.statuses.clear()
     fault = forge.fail("POST", "*/statuses/*", act)
     try:
         post(forges, found, head_of(repository))
@@ -179,6 +180,7 @@ def test_what_is_worth_another_try(
         # Not at once, then: whoever called may come again.
         post(forges, found, head_of(repository))
     assert fault.seen == 1
+    assert "buildbot/nix-eval" in forge.statuses(repository, head_of(repository))
 
 
 def test_a_token_that_ends_early(forges: Forges, world: World) -> None:
