@@ -78,6 +78,9 @@ class Reporter(BuildbotService):
     @async_to_deferred
     async def reconfigService(self, plan: Plan) -> None:  # type: ignore[override]
         await super().reconfigService()
+        if self.running:
+            # A project may have had its last run.
+            await self._write()
         self._plan = plan
         self._projects = {project.name: project for project in plan.projects}
         #: By the id of the builder that evaluates.
