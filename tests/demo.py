@@ -1,7 +1,8 @@
 """A buildbot-nix to click through: ``python -m tests.demo``, or with ``--check`` without a person.
 
-Everything is real: master, worker, Git repository, Nix. It lives in a folder below ``.build`` and
-is gone when the demonstration ends.
+Everything is real, master, worker, git, Nix, but the forge: that is a double of Gitea which knows
+pushes, webhooks and statuses, and has a page for them. All of it lives in a folder below ``.build``
+and is gone when the demonstration ends.
 """
 
 from __future__ import annotations
@@ -12,19 +13,24 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
 from uuid import uuid4
 
+from tests.fakes.gitea import Gitea
+from tests.fakes.model import Repository
 from tests.instance import Instance
 from tests.processes import BUILD, free_port, is_free
-from tests.repository import SYSTEM, Repository
+from tests.repository import SYSTEM, git
 from tests.rest import Build
 from tests.summary import summary_rows
+from tests.waiting import wait_until
 
 SAMPLE = Path(__file__).parent / "sample"
-PROJECT = "sample"
+PERSON = "alice"
+PROJECT = f"{PERSON}/sample"
 #: Buildbot's own.
 PORT, WORKER_PORT = 8010, 9989
 #: Seconds for one evaluation with its builds.
@@ -38,6 +44,8 @@ FIRST = {
     "theorem": "was not built",
     "unwritten": "failed to evaluate",
 }
+#: How the forge shows either.
+STATES = {"buildbot/nix-eval": "failure", "buildbot/nix-build": "failure"}
 SECOND = {
     **dict.fromkeys(GOOD, "was already there"),
     "multiplication": "was built",
@@ -53,7 +61,23 @@ Change something and see it built; `answer` is wrong on purpose:
     git commit --all --message 'Correct the answer'
     git push
 
-The repository is polled every second. Ctrl-C ends everything."""
+What the forge is told of each commit is at {page}. Ctrl-C ends everything."""
+
+
+@dataclass
+class Demonstration:
+    """What there is."""
+
+    forge: Gitea
+    repository: Repository
+    instance: Instance
+    #: The person's own clone.
+    clone: Path
+
+    @property
+    def page(self) -> str:
+        """The repository on the forge."""
+        return f"{self.forge.url}/{self.repository.full_name}"
 
 
 def main() -> int:
@@ -62,8 +86,8 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="assert what happens, and end")
     check = parser.parse_args().check
     try:
-        with ending_on_signals(), demonstration(check) as (instance, repository):
-            (verify if check else present)(instance, repository)
+        with ending_on_signals(), demonstration(check) as demo:
+            (verify if check else present)(demo)
     except KeyboardInterrupt:
         say("everything is ended")
         return 130 if check else 0
@@ -71,29 +95,45 @@ def main() -> int:
     return 0
 
 
-def present(instance: Instance, repository: Repository) -> None:
+def present(demo: Demonstration) -> None:
     """Shows every evaluation until somebody ends it."""
-    for build in evaluations(instance):
-        print_table(instance, build)
+    for build in evaluations(demo.instance):
+        print_table(demo.instance, build)
         if build.number == 1:
-            print(HOW_TO_GO_ON.format(clone=repository.clone), flush=True)
+            print(HOW_TO_GO_ON.format(clone=demo.clone, page=demo.page), flush=True)
 
 
-def verify(instance: Instance, repository: Repository) -> None:
-    """Asserts what becomes of two commits."""
-    builds = evaluations(instance)
+def verify(demo: Demonstration) -> None:
+    """Asserts what becomes of two commits, and what the forge is told."""
+    builds = evaluations(demo.instance)
     first = next(builds)
-    print_table(instance, first)
+    print_table(demo.instance, first)
     require(first, FIRST, "failure")
+    require_states(demo)
     say("the first commit came out as it should: failures first, each with its reason")
-    repository.commit({"answer": "42"}, message="Correct the answer")
+    (demo.clone / "answer").write_text("42\n")
+    git(demo.clone, "commit", "--quiet", "--all", "--message", "Correct the answer")
+    git(demo.clone, "push", "--quiet")
     second = next(builds)
-    print_table(instance, second)
+    print_table(demo.instance, second)
     require(second, SECOND, "failure")
-    recorded = instance.child_results(second)
+    require_states(demo)
+    recorded = demo.instance.child_results(second)
     expected = {"multiplication": "success", "theorem": "success", "unwritten": "failure"}
     assert recorded == expected, f"the history has {recorded}"
-    say("the second commit built what it changed and nothing else")
+    say("the second commit built what it changed and nothing else, and the forge knows")
+
+
+def require_states(demo: Demonstration) -> None:
+    """Waits until the forge shows how the newest commit is."""
+    sha = demo.repository.branch("main")
+    assert sha is not None
+
+    def states() -> dict[str, str]:
+        found = demo.forge.states(demo.repository, sha)
+        return {context: found[context] for context in STATES if context in found}
+
+    wait_until("the forge's statuses", lambda: states() == STATES, seen=states)
 
 
 def require(build: Build, expected: dict[str, str], result: str) -> None:
@@ -105,8 +145,8 @@ def require(build: Build, expected: dict[str, str], result: str) -> None:
 
 
 @contextmanager
-def demonstration(check: bool) -> Iterator[tuple[Instance, Repository]]:
-    """A running instance that polls a sample repository."""
+def demonstration(check: bool) -> Iterator[Demonstration]:
+    """A running forge and a master that builds what is on it."""
     run_folder = BUILD / "demo" / f"{datetime.now():%Y%m%d-%H%M%S}-{uuid4().hex[:6]}"
     run_folder.mkdir(parents=True)
     instance = Instance(
@@ -115,20 +155,57 @@ def demonstration(check: bool) -> Iterator[tuple[Instance, Repository]]:
         port=choose_port(PORT, check),
         worker_port=choose_port(WORKER_PORT, check),
     )
-    instance.settings["title"] = "buildbot-nix demo"
-    repository = instance.repository(PROJECT)
-    files = {file.name: file.read_text() for file in SAMPLE.iterdir()}
-    repository.commit({**files, "salt": uuid4().hex}, message="Begin")
-    say(f"starting a master and a worker; the web interface will be at {instance.url}")
+    forge = Gitea(folder=run_folder / "forge", compared=False)
     try:
+        files = {file.name: file.read_text() for file in SAMPLE.iterdir()}
+        repository = forge.create_repository(PROJECT, {**files, "salt": uuid4().hex})
+        demo = Demonstration(forge, repository, instance, run_folder / "sample")
+        clone(demo)
+        instance.settings["title"] = "buildbot-nix demo"
+        instance.settings["gitea"] = {
+            "instance_url": forge.url,
+            "token_file": write_secret(run_folder / "token", forge.bot_token(PERSON).text),
+            "webhook_secret_file": write_secret(run_folder / "hook-secret", uuid4().hex),
+        }
+        instance.env["no_proxy"] = "127.0.0.1"
+        say(f"starting a master and a worker; the web interface will be at {instance.url}")
         instance.start()
         instance.start_worker()
-        project = instance.rest.get_one("projects", name=PROJECT)["projectid"]
-        say(f"open {instance.url}#/projects/{project}")
-        yield instance, repository
+        builder = f"{PROJECT}/nix-eval"
+        wait_until("the project", lambda: instance.rest.get("builders", name=builder))
+        say(f"open {instance.url} and {demo.page}")
+        yield demo
     finally:
-        say("ending master and worker")
+        say("ending master, worker and forge")
         instance.stop()
+        forge.stop()
+
+
+def clone(demo: Demonstration) -> None:
+    """Clones the sample as its owner, who is not asked for a password."""
+    person = demo.forge.personal_token(PERSON, "write:repository")
+    scheme, _, rest = demo.forge.clone_url(demo.repository).partition("://")
+    keys = demo.clone.parent / "git-credentials"
+    write_secret(keys, f"{scheme}://{PERSON}:{person.text}@{rest}\n")
+    helper = f"store --file={keys}"
+    url = f"{scheme}://{PERSON}@{rest}"
+    git(
+        demo.clone.parent,
+        "clone",
+        "--quiet",
+        f"--config=credential.helper={helper}",
+        f"--config=user.name={PERSON.title()}",
+        f"--config=user.email={PERSON}@example.org",
+        url,
+        str(demo.clone),
+    )
+
+
+def write_secret(path: Path, text: str) -> str:
+    """A file that only we can read."""
+    path.touch(mode=0o600)
+    path.write_text(text)
+    return str(path)
 
 
 def choose_port(preferred: int, check: bool) -> int:
@@ -146,7 +223,7 @@ def evaluations(instance: Instance) -> Iterator[Build]:
     """Each evaluation when it has ended, with progress printed; without end."""
     number = 1
     while True:
-        say("waiting for the first poll" if number == 1 else "waiting for the next commit")
+        say("waiting for the first look" if number == 1 else "waiting for the next push")
         row = None
         while row is None:
             time.sleep(0.3)

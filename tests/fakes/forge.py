@@ -85,6 +85,7 @@ class Forge(Stories):
         seconds at first and some milliseconds each time. ``prefix`` is the path that all of it
         is under, ``context`` makes it speak TLS."""
         super().__init__(folder or Path(tempfile.mkdtemp(prefix=f"{self.name}-")))
+        self.folder.mkdir(exist_ok=True)
         #: What was not as the official document has it, or went wrong in the double itself.
         self.violations: list[str] = []
         self.requests: list[Seen] = []
