@@ -92,6 +92,9 @@ class Authorizer(Authz):
                 raise Forbidden(decision.reason.encode())
         if asked.action != Action.See:
             audit(user, f"did {action} on {place(ep)}")
+        if asked.action in (Action.Stop, Action.Cancel):
+            # What the build says of its end. Buildbot passes on these very parameters.
+            options["reason"] = f"{options.get('reason', 'no reason')} (by {name_of(user)})"
 
     async def rule(
         self, user: User | None, action: Action, project: str | None, author: str | None = None
@@ -176,8 +179,12 @@ def place(path: str | tuple[str, ...]) -> str:
 
 def audit(user: User | None, what: str) -> None:
     """Who did what, in the log."""
-    who = f"{user.provider}:{user.login}" if user else "somebody who is not logged in"
-    log.msg(f"buildbot-nix: {who} {what}")
+    log.msg(f"buildbot-nix: {name_of(user)} {what}")
+
+
+def name_of(user: User | None) -> str:
+    """For people."""
+    return f"{user.provider}:{user.login}" if user else "somebody who is not logged in"
 
 
 def user_of(details: Mapping[str, Any]) -> User | None:

@@ -234,6 +234,13 @@ class TestRights(Master):
             self.assertEqual(found, expected, options)
 
     @defer.inlineCallbacks
+    def test_a_build_says_who_stopped_it(self) -> Generator[Any, Any, None]:
+        options = {"reason": "too slow"}
+        path = ("builds", "10")
+        yield self.authz.assertUserAllowed(path, "stop", options, ROLES["member"])
+        self.assertEqual(options["reason"], "too slow (by github:alice)")
+
+    @defer.inlineCallbacks
     def test_who_forces_a_build_does_not_become_its_author(self) -> Generator[Any, Any, None]:
         forged = fakedb.BuildProperty(
             buildid=10, name=AUTHOR_PROPERTY, value="github:eve", source="Force Build Form"
