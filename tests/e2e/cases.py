@@ -208,7 +208,11 @@ BUILDS = {
           };
         """),
         "failure",
-        verdicts(failed="killed segfault nothing no-builder wrong-hash"),
+        {
+            # By whom, and whether it would be again, is not known.
+            "killed": "could not be built here",
+            **verdicts(failed="segfault nothing no-builder wrong-hash"),
+        },
         reasons={
             "killed": "SIGKILL",
             "segfault": "SIGSEGV",

@@ -68,6 +68,8 @@ def instance(request: pytest.FixtureRequest) -> Iterator[Instance]:
     made = Instance(request.param)
     made.settings["branches"] = {"releases": {"matchGlob": "release-*"}}
     made.settings["build_log_limit"] = 4
+    # What is killed is tried again.
+    made.settings["build_retry_delay"] = 1
     server = None
     try:
         if request.param == "postgresql":
