@@ -131,7 +131,7 @@ def test_a_builder_that_somebody_kills(instance: Instance) -> None:
     def log() -> str:
         return instance.children(build_id)["long-1"].log("Build flake attr", "stdio")
 
-    wait_until("word of another attempt", lambda: "attempt 2 is in 15 s" in log())
+    wait_until("word of another attempt", lambda: "attempt 2 is in 1 s" in log())
     assert "SIGKILL (out of memory?)" in log()
     wait_for_builders(repository, 1)
     instance.rest.control(f"builds/{build_id}", "stop", reason="enough")
