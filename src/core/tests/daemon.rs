@@ -6,6 +6,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -33,8 +34,9 @@ impl Daemon {
             .expect("these tests need Nix on PATH, see `make test`");
         let daemon = Self { folder, process };
         let begun = Instant::now();
-        while !daemon.socket().exists() {
-            assert!(begun.elapsed() < LIMIT, "the daemon makes no socket");
+        // The socket is there a moment before somebody listens.
+        while UnixStream::connect(daemon.socket()).is_err() {
+            assert!(begun.elapsed() < LIMIT, "the daemon does not listen");
             std::thread::sleep(Duration::from_millis(10));
         }
         daemon
