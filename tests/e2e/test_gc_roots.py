@@ -102,7 +102,7 @@ def crashing() -> Iterator[Instance]:
 
 
 @pytest.mark.parametrize("victim", ["master", "worker"])
-def test_what_a_crash_left_is_released_by_the_next(crashing: Instance, victim: str) -> None:
+def test_what_a_crash_left_is_released_in_the_end(crashing: Instance, victim: str) -> None:
     # Long enough to be seen. Nobody ends a builder whose worker was killed.
     checks = CHECKS.replace("pause 600", "pause 15; echo done > $out")
     repository: Repository = crashing.repository("crash", flake(checks), poll_interval=NEVER)
@@ -124,9 +124,9 @@ def test_what_a_crash_left_is_released_by_the_next(crashing: Instance, victim: s
     )
     new_id = int(again[0]["buildid"])
     wait_for_long_build(crashing, new_id)
-    # The same derivations, for the new run alone.
-    assert kept(crashing, new_id) == before
-    assert kept(crashing, build_id) == set()
+    # The run goes on under its first number, and so does what is kept for it.
+    assert kept(crashing, build_id) == before
+    assert kept(crashing, new_id) == set()
     done = crashing.wait_for_end(new_id)
     assert done.result == "success", done.texts()
     assert links(crashing) == {}
