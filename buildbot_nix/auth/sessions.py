@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 from buildbot.master import BuildMaster
 from buildbot.util.service import BuildbotService
 from buildbot.util.twisted import async_to_deferred
-from buildbot.www.auth import build_anonymous_user_info
 from twisted.internet import defer
 from twisted.python import log
 
@@ -86,7 +85,7 @@ class Sessions(BuildbotService):
         it."""
         session = self._of(key)
         if session is None:
-            return build_anonymous_user_info()
+            return {"anonymous": True}
         return {
             "username": session.login,
             # Buildbot writes them into a script of its page as they are.
