@@ -18,7 +18,8 @@ use rustix::termios::{Winsize, tcsetwinsize};
 
 const COLUMNS: u16 = 60;
 const ROWS: u16 = 20;
-/// Slow enough for something to be shown while it runs.
+/// Slow enough, on a fast machine too, for something to be shown while it runs:
+/// the table is drawn a few times a second.
 const FLAKE: &str = r#"{ outputs = _: let
   mk = name: derivation { inherit name; system = "x86_64-linux"; builder = "/bin/sh"; };
   fibonacci = n: if n < 2 then n else fibonacci (n - 1) + fibonacci (n - 2);
@@ -26,8 +27,8 @@ const FLAKE: &str = r#"{ outputs = _: let
 in {
   checks.x86_64-linux = {
     quick = mk "quick";
-    slow = slow 26 (mk "slow");
-    slower = slow 28 (mk "slower");
+    slow = slow 30 (mk "slow");
+    slower = slow 31 (mk "slower");
     traced = builtins.trace "a trace" (slow 24 (mk "traced"));
     wrong = throw "boom";
     "a-name-that-is-much-longer-than-what-fits-on-this-narrow-screen" = mk "long";
