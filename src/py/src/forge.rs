@@ -48,7 +48,7 @@ impl Forges {
         if std::env::var_os("BUILDBOT_NIX_TRACE").is_some() {
             buildbot_nix_cli::show_requests();
         }
-        let loaded = plan.loaded();
+        let loaded = &plan.loaded;
         Self(forge::Forges::new(
             loaded.settings(),
             loaded.places(),
@@ -57,7 +57,7 @@ impl Forges {
     }
 
     fn are_of(&self, plan: &Plan) -> bool {
-        let loaded = plan.loaded();
+        let loaded = &plan.loaded;
         self.0.are_of(loaded.settings(), loaded.places())
     }
 

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use crate::auth::Policy;
 use crate::config::{DatabaseUrl, EvaluationSettings, Settings, WorkerEntry};
+use crate::error::Error;
 use crate::forge::Repository;
 use crate::secret::SecretFile;
 
@@ -84,6 +85,14 @@ pub fn master_plan(
 }
 
 impl MasterPlan {
+    /// The project called `name`.
+    pub fn project(&self, name: &str) -> Result<&ProjectPlan, Error> {
+        let mut projects = self.projects.iter();
+        projects
+            .find(|project| project.name.as_str() == name)
+            .ok_or_else(|| Error::Config(format!("there is no project `{name}`")))
+    }
+
     /// What happens with the branches of `project`.
     pub fn branch_policy<'plan>(&'plan self, project: &'plan ProjectPlan) -> BranchPolicy<'plan> {
         let gc_roots = self.gc_roots.enabled;
