@@ -11,6 +11,7 @@ BUILT = "was built"
 FAILED = "failed"
 NOT_BUILT = "was not built"
 NOT_EVALUATED = "failed to evaluate"
+UNFIT = "could not be built here"
 
 #: Results of builds by what the summary says in the end; what is not here gets no build.
 BUILD_RESULTS = {
@@ -18,6 +19,7 @@ BUILD_RESULTS = {
     FAILED: "failure",
     NOT_BUILT: "failure",
     NOT_EVALUATED: "failure",
+    UNFIT: "exception",
 }
 
 
@@ -210,7 +212,7 @@ BUILDS = {
         "failure",
         {
             # By whom, and whether it would be again, is not known.
-            "killed": "could not be built here",
+            "killed": UNFIT,
             **verdicts(failed="segfault nothing no-builder wrong-hash"),
         },
         reasons={
