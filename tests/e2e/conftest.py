@@ -31,10 +31,20 @@ def pytest_configure(config: pytest.Config) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(TIMEOUT))
+    # The masters of the whole suite poll as long as they live, so they come last.
+    items.sort(key=masters_of_the_suite)
+
+
+def masters_of_the_suite(item: pytest.Item) -> int:
+    """More for a test whose master should start later."""
+    fixtures = getattr(item, "fixturenames", ())
+    parameters = getattr(getattr(item, "callspec", None), "params", {})
+    return 2 * ("instance" in parameters) + ("world" in fixtures)
 
 
 @pytest.hookimpl(wrapper=True)
