@@ -8,9 +8,8 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::leftovers::Leftovers;
 use crate::error::Error;
-use crate::process::{Child, CommandSpec, Stream};
+use crate::process::{Child, CommandSpec, Leftovers, Stream};
 
 /// How often the watcher is asked, at the least.
 const TICK: Duration = Duration::from_millis(100);

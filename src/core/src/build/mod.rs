@@ -22,7 +22,6 @@ mod derivation;
 mod event;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
-mod leftovers;
 mod limited;
 mod lines;
 mod log;

@@ -7,8 +7,9 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
+use super::leftovers::signal_id;
 use super::{CommandSpec, Leftovers, spawner, stop_requested};
 use crate::error::Error;
 
@@ -155,8 +156,9 @@ impl Child {
 
     /// Asks it to end (SIGTERM), kills it if it does not soon. What it started ends with it.
     pub fn terminate(&mut self) -> Option<ExitStatus> {
-        let leftovers = self.leftovers();
+        let leftovers = self.stop();
         self.signal(Signal::TERM);
+        leftovers.resume(self.id());
         let status = self.wait(GRACE).or_else(|| self.kill());
         leftovers.kill();
         status
@@ -164,26 +166,26 @@ impl Child {
 
     /// Ends it, and what it started, at once (SIGKILL).
     pub fn kill(&mut self) -> Option<ExitStatus> {
-        let leftovers = self.leftovers();
+        let leftovers = self.stop();
         self.signal(Signal::KILL);
         let status = self.wait(GRACE);
         leftovers.kill();
         status
     }
 
-    fn leftovers(&mut self) -> Leftovers {
+    /// Stops it and what it started, which is returned. A `bwrap` that ends while it starts another
+    /// process leaves one behind that waits for ever.
+    fn stop(&mut self) -> Leftovers {
         match self.try_wait() {
-            None => Leftovers::below(self.id()),
+            None => Leftovers::stopped(self.id()),
             Some(_) => Leftovers::default(),
         }
     }
 
     /// The number cannot belong to another process: it is only free again after a wait.
     fn signal(&mut self, signal: Signal) {
-        if self.try_wait().is_none()
-            && let Some(pid) = i32::try_from(self.id()).ok().and_then(Pid::from_raw)
-        {
-            let _ = kill_process(pid, signal);
+        if self.try_wait().is_none() {
+            signal_id(self.id(), signal);
         }
     }
 }
@@ -310,6 +312,28 @@ mod tests {
         let input = vec![b'x'; 1 << 20];
         let captured = capture(&shell("exit 0"), &input, Duration::from_secs(20)).unwrap();
         assert!(captured.status.success());
+    }
+
+    /// Several times, as nobody knows when the next one is about to be started.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_starts_others_all_the_time_leaves_none() {
+        let mark = format!("600.{}", std::process::id());
+        let script = format!("trap '' TERM; echo; while :; do sleep {mark} & done");
+        for _ in 0..5 {
+            let mut child =
+                Child::spawn(&shell(&script), [Stream::Null, Stream::Piped, Stream::Null]).unwrap();
+            let mut stdout = child.take_stdout().unwrap();
+            stdout.read_exact(&mut [0]).unwrap();
+            child.kill();
+        }
+        let left = std::fs::read_dir("/proc").unwrap().flatten().filter(|it| {
+            std::fs::read(it.path().join("cmdline")).is_ok_and(|it| {
+                let words: Vec<&[u8]> = it.split(|byte| *byte == 0).collect();
+                words.starts_with(&[b"sleep", mark.as_bytes()])
+            })
+        });
+        assert_eq!(left.count(), 0);
     }
 
     #[test]

@@ -31,6 +31,32 @@ impl Leftovers {
         Self(found)
     }
 
+    /// All descendants of process `root`, which is stopped and so are they: nothing can be started
+    /// any more that this does not list.
+    pub(super) fn stopped(root: u32) -> Self {
+        signal_id(root, Signal::STOP);
+        let mut stopped = Self::default();
+        loop {
+            let now = Self::below(root);
+            let mut new = now.0.iter().filter(|it| !stopped.0.contains(it)).peekable();
+            if new.peek().is_none() {
+                return now;
+            }
+            for process in new {
+                process.signal(Signal::STOP);
+            }
+            stopped = now;
+        }
+    }
+
+    /// Lets process `root` and these go on.
+    pub(super) fn resume(&self, root: u32) {
+        for process in &self.0 {
+            process.signal(Signal::CONT);
+        }
+        signal_id(root, Signal::CONT);
+    }
+
     /// The numbers that they have, or had.
     pub fn ids(&self) -> impl Iterator<Item = u32> {
         self.0
@@ -52,12 +78,26 @@ impl Leftovers {
     /// Ends those that still run, wherever they hang now.
     pub fn kill(&self) {
         for process in &self.0 {
-            let same = read(process.pid).is_some_and(|now| now.started == process.started);
-            if same && let Some(pid) = Pid::from_raw(process.pid) {
-                // Gone in this very moment, or another user's: nothing to be done about either.
-                let _ = kill_process(pid, Signal::KILL);
-            }
+            process.signal(Signal::KILL);
         }
+    }
+}
+
+impl Process {
+    /// Signals it if it still runs.
+    fn signal(self, signal: Signal) {
+        let same = read(self.pid).is_some_and(|now| now.started == self.started);
+        if same && let Ok(pid) = u32::try_from(self.pid) {
+            signal_id(pid, signal);
+        }
+    }
+}
+
+/// Signals process `pid`.
+pub(super) fn signal_id(pid: u32, signal: Signal) {
+    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+        // Gone in this very moment, or another user's: nothing to be done about either.
+        let _ = kill_process(pid, signal);
     }
 }
 

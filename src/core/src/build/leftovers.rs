@@ -1,1 +1,0 @@
-pub(super) use crate::process::Leftovers;
