@@ -14,6 +14,7 @@ mod failures;
 mod forget;
 mod init;
 mod keep;
+mod list_settings;
 mod migrate;
 mod output;
 mod plan;
@@ -46,6 +47,7 @@ enum Command {
     ApplyPatches(apply_patches::Arguments),
     Migrate(migrate::Arguments),
     CheckConfig(check_config::Arguments),
+    ListSettings(list_settings::Arguments),
     Plan(plan::Arguments),
     Projects(projects::Arguments),
     Check(check::Arguments),
@@ -85,6 +87,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::ApplyPatches(arguments) => apply_patches::run(&arguments),
         Command::Migrate(arguments) => migrate::run(&arguments),
         Command::CheckConfig(arguments) => check_config::run(&arguments),
+        Command::ListSettings(arguments) => list_settings::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Projects(arguments) => projects::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),

@@ -174,3 +174,20 @@ fn a_reader_that_leaves_early_is_no_error() {
     assert!(output.status.success(), "{}", shown(&output));
     assert!(output.stderr.is_empty(), "{}", shown(&output));
 }
+
+#[test]
+fn every_key_is_listed_with_what_it_takes() {
+    let folder = tempfile::tempdir().unwrap();
+    let listed = shown(&run(&["list-settings"], folder.path()));
+    let line = "\nretention.logs: a whole number of days from 1 to 3650; default 90\n";
+    assert!(listed.contains(line), "{listed}");
+    let output = run(&["list-settings", "--json"], folder.path());
+    let keys: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout).unwrap();
+    let required: Vec<_> = keys
+        .iter()
+        .filter(|key| key["required"] == true)
+        .filter_map(|key| key["path"].as_str())
+        .filter(|path| !path.contains('.'))
+        .collect();
+    assert_eq!(required, ["build_systems", "url"]);
+}

@@ -44,36 +44,3 @@ fn settings(#[files("tests/settings/*")] path: PathBuf) {
         insta::assert_snapshot!(file.replace('.', "_"), outcome);
     });
 }
-
-/// What the reader offers for a key that resembles none.
-#[test]
-fn every_key_is_in_the_documentation() {
-    let documentation = include_str!("../../../docs/configuration.md");
-    let text = "
-zzzzzz: 1
-branches: {x: {zzzzzz: 1}}
-oidc: {zzzzzz: 1, mapping: {zzzzzz: 1}}
-projects: {x: {zzzzzz: 1}}
-pull_based: {zzzzzz: 1, repositories: {x: {zzzzzz: 1}}}
-pull_requests: {zzzzzz: 1}
-github: {zzzzzz: 1, filters: {zzzzzz: 1}}
-gitea: {zzzzzz: 1}
-";
-    let problems = parse_settings("settings.yaml", text).unwrap_err();
-    let offers: Vec<&str> = problems
-        .list
-        .iter()
-        .filter_map(|problem| problem.hint.as_deref()?.strip_prefix("the keys here are "))
-        .collect();
-    assert_eq!(offers.len(), 11);
-    for key in offers.iter().flat_map(|keys| keys.split(", ")) {
-        let row = |line: &str| {
-            line.starts_with('|')
-                && line
-                    .split('|')
-                    .nth(1)
-                    .is_some_and(|cell| cell.contains(key))
-        };
-        assert!(documentation.lines().any(row), "{key}");
-    }
-}

@@ -12,6 +12,7 @@ mod forges;
 mod git_url;
 mod isolation;
 mod json;
+mod keys;
 mod limits;
 mod load;
 mod node;
@@ -39,6 +40,7 @@ pub use forges::{
 };
 pub use git_url::{GitUrl, GitUrlError};
 pub use isolation::{IsolationSettings, SandboxMode};
+pub use keys::{Key, keys};
 pub use limits::EvalLimits;
 pub use load::{load_settings, load_workers};
 pub use post_build::{PostBuild, PostBuildCommand, PostBuildStep, Words};

@@ -21,14 +21,24 @@ use super::{
 /// Reads the text of the settings file named `file`.
 pub fn parse_settings(file: &str, text: &str) -> Result<Settings, Problems> {
     let collector = Collector::default();
+    let settings = parse_into(&collector, text);
+    let problems = collector.into_problems();
+    match settings {
+        Ok(settings) if problems.is_empty() => Ok(settings),
+        _ => Err(Problems::new(file, problems)),
+    }
+}
+
+/// The same with a collector of one's own.
+pub(super) fn parse_into(collector: &Collector, text: &str) -> Read<Settings> {
     let (root, problems) = parse(text);
     let syntax_error = root.is_none() && !problems.is_empty();
     for problem in problems {
         collector.add(problem);
     }
-    let settings = match root {
+    match root {
         Some(root) if root.value != Value::Null => {
-            Table::new(String::new(), &root, &collector).and_then(|table| settings(&table))
+            Table::new(String::new(), &root, collector).and_then(|table| settings(&table))
         }
         _ if syntax_error => Err(Reported),
         _ => {
@@ -36,11 +46,6 @@ pub fn parse_settings(file: &str, text: &str) -> Result<Settings, Problems> {
             collector.add(Problem::of_file("", "the file holds no settings").hint(hint));
             Err(Reported)
         }
-    };
-    let problems = collector.into_problems();
-    match settings {
-        Ok(settings) if problems.is_empty() => Ok(settings),
-        _ => Err(Problems::new(file, problems)),
     }
 }
 

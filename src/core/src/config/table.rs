@@ -1,8 +1,10 @@
 use std::cell::RefCell;
 
+use serde::Serialize;
+
 use super::node::{Entry, Node, Value};
 use super::value::{Mismatch, Parsed, describe, describe_kind};
-use super::{Problem, unsupported};
+use super::{Key, Problem, unsupported};
 
 /// What reading gives: a value, or a problem that the [`Collector`] already has.
 pub(super) type Read<T> = Result<T, Reported>;
@@ -11,17 +13,35 @@ pub(super) type Read<T> = Result<T, Reported>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Reported;
 
+/// What keys with other keys below them take.
+pub(super) const TABLES: [&str; 3] = ["a table of keys", "tables by name", "a list of tables"];
+
 /// Collects the problems of one file while its tables are read.
 #[derive(Debug, Default)]
-pub(super) struct Collector(RefCell<Vec<Problem>>);
+pub(super) struct Collector {
+    problems: RefCell<Vec<Problem>>,
+    keys: Option<RefCell<Vec<Key>>>,
+}
 
 impl Collector {
+    /// One that collects the keys too that are asked for.
+    pub(super) fn of_keys() -> Self {
+        Self {
+            problems: RefCell::default(),
+            keys: Some(RefCell::default()),
+        }
+    }
+
     pub(super) fn add(&self, problem: Problem) {
-        self.0.borrow_mut().push(problem);
+        self.problems.borrow_mut().push(problem);
     }
 
     pub(super) fn into_problems(self) -> Vec<Problem> {
-        self.0.into_inner()
+        self.problems.into_inner()
+    }
+
+    pub(super) fn into_keys(self) -> Vec<Key> {
+        self.keys.map(RefCell::into_inner).unwrap_or_default()
     }
 }
 
@@ -70,14 +90,14 @@ impl<'file> Table<'file> {
         key: &'static str,
         parse: impl Fn(&Value) -> Parsed<T>,
     ) -> Read<T> {
+        self.note(key, |noted| {
+            noted.expected = expected_by(&parse);
+            noted.required = true;
+        });
         if let Some(node) = self.given(key) {
             return self.parsed(key, node, parse);
         }
-        // Every parser refuses an empty value and tells what it wants.
-        let expected = match parse(&Value::Null) {
-            Err(mismatch) => mismatch.expected,
-            Ok(_) => "a value".to_owned(),
-        };
+        let expected = expected_by(parse);
         self.problem(
             key,
             format!("is required: expected {expected}, found nothing"),
@@ -86,12 +106,16 @@ impl<'file> Table<'file> {
     }
 
     /// The value of a key, or `default` when it is missing or empty.
-    pub(super) fn optional<T>(
+    pub(super) fn optional<T: Serialize>(
         &self,
         key: &'static str,
         parse: impl Fn(&Value) -> Parsed<T>,
         default: T,
     ) -> Read<T> {
+        self.note(key, |noted| {
+            noted.expected = expected_by(&parse);
+            noted.default = serde_json::to_value(&default).ok();
+        });
         let given = self.given(key);
         given.map_or(Ok(default), |node| self.parsed(key, node, parse))
     }
@@ -102,12 +126,18 @@ impl<'file> Table<'file> {
         key: &'static str,
         parse: impl Fn(&Value) -> Parsed<T>,
     ) -> Read<Option<T>> {
+        self.note(key, |noted| noted.expected = expected_by(&parse));
         let given = self.given(key);
         given.map(|node| self.parsed(key, node, parse)).transpose()
     }
 
     /// The table below `key`, if it is there.
     pub(super) fn table(&self, key: &'static str) -> Read<Option<Self>> {
+        self.note(key, |noted| TABLES[0].clone_into(&mut noted.expected));
+        self.table_of(key)
+    }
+
+    fn table_of(&self, key: &'static str) -> Read<Option<Self>> {
         let given = self.given(key);
         given
             .map(|node| Table::new(self.path_of(key), node, self.collector))
@@ -120,7 +150,8 @@ impl<'file> Table<'file> {
         key: &'static str,
         read: impl Fn(&str, &Self) -> Read<T>,
     ) -> Read<Vec<T>> {
-        let Some(outer) = self.table(key)? else {
+        self.note(key, |noted| TABLES[1].clone_into(&mut noted.expected));
+        let Some(outer) = self.table_of(key)? else {
             return Ok(Vec::new());
         };
         all(outer.entries.iter().map(|entry| {
@@ -135,12 +166,13 @@ impl<'file> Table<'file> {
         key: &'static str,
         read: impl Fn(&Self) -> Read<T>,
     ) -> Read<Vec<T>> {
+        self.note(key, |noted| TABLES[2].clone_into(&mut noted.expected));
         let Some(node) = self.given(key) else {
             return Ok(Vec::new());
         };
         let Value::List(items) = &node.value else {
             let found = describe(&node.value);
-            self.problem(key, format!("expected a list of tables, found {found}"));
+            self.problem(key, format!("expected {}, found {found}", TABLES[2]));
             return Err(Reported);
         };
         all(items.iter().enumerate().map(|(index, item)| {
@@ -170,6 +202,20 @@ impl<'file> Table<'file> {
         }
     }
 
+    /// Tells the collector of `key`, if it wants to know.
+    fn note(&self, key: &str, say: impl FnOnce(&mut Key)) {
+        if let Some(keys) = &self.collector.keys {
+            let mut noted = Key {
+                path: self.path_of(key),
+                expected: String::new(),
+                required: false,
+                default: None,
+            };
+            say(&mut noted);
+            keys.borrow_mut().push(noted);
+        }
+    }
+
     fn given(&self, key: &'static str) -> Option<&'file Node> {
         self.known.borrow_mut().push(key);
         let entry = self.entries.iter().find(|entry| entry.key == key)?;
@@ -194,6 +240,14 @@ impl<'file> Table<'file> {
             self.collector.add(Problem { hint, ..problem });
             Reported
         })
+    }
+}
+
+/// What `parse` takes: every parser refuses an empty value, and tells what it wants.
+fn expected_by<T>(parse: impl Fn(&Value) -> Parsed<T>) -> String {
+    match parse(&Value::Null) {
+        Err(mismatch) => mismatch.expected,
+        Ok(_) => "a value".to_owned(),
     }
 }
 
