@@ -1,7 +1,9 @@
 """``buildbot-nix migrate``: takes over what nix-community/buildbot-nix left, and destroys nothing.
 
 Builders, projects, builds, gc roots and files of outputs have the same names and stay as they are.
-What is adopted is in a table of its own: derivations that failed. All else that it left is told.
+What is adopted is in tables of its own: derivations that failed, and which attributes of commits
+are red on their forge, so that these become green when they are built again. All else that it left
+is told.
 """
 
 from __future__ import annotations
@@ -10,23 +12,30 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import groupby
 from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from buildbot_nix._native import load_plan
+from buildbot_nix._native import CommitStatuses, Ended, ForgeRepository, Plan, load_plan
 from buildbot_nix.errors import BuildbotNixError
-from buildbot_nix.state import Failure, migrate
+from buildbot_nix.reporter import status_of
+from buildbot_nix.state import Failure, known_repositories, migrate
 from buildbot_nix.state.failures import FAILURES
+from buildbot_nix.state.outbox import OUTBOX, CommitKey, Status
 from buildbot_nix.state.tables import portions, put
 
 #: Its table of failures; the URL is that of the build that failed.
 THEIRS = sa.table(
     "failed_builds", sa.column("derivation"), sa.column("timestamp"), sa.column("url")
+)
+#: Its table of attributes that forges were told to be red.
+RED = sa.table(
+    "failed_statuses", sa.column("revision"), sa.column("status_name"), sa.column("timestamp")
 )
 BUILD_URL = re.compile(r"#/?builders/(\d+)/builds/(\d+)")
 #: Buildbot's own tables, as far as a build's project and attribute are in them.
@@ -54,23 +63,31 @@ class Findings:
     failures: list[Failure]
     #: Of builds that are not in the database any more, so nobody knows whose they were.
     lost: int
+    red: list[Status]
+    #: Whose names are of no repository that is known.
+    unknown: int
 
 
-def find(connection: Connection) -> Findings:
+def find(connection: Connection, plan: Plan) -> Findings:
     """What the predecessor left in the database."""
+    return Findings(*failures(connection), *red_statuses(connection, plan))
+
+
+def failures(connection: Connection) -> tuple[list[Failure], int]:
+    """Derivations that failed, and the number of those of which nobody knows whose they were."""
     if not sa.inspect(connection).has_table(THEIRS.name):
-        return Findings([], 0)
+        return [], 0
     rows = connection.execute(sa.select(THEIRS)).mappings().all()
     builds = [(row, match) for row in rows if (match := BUILD_URL.search(row["url"]))]
     wanted = {(int(match[1]), int(match[2])) for _, match in builds}
     known = dict(owners(connection, sorted(wanted)))
-    failures = [
+    found = [
         Failure(project, row["derivation"], attr, row["url"], int(row["timestamp"]))
         for row, match in builds
-        if (found := known.get((int(match[1]), int(match[2]))))
-        for project, attr in [found]
+        if (owner := known.get((int(match[1]), int(match[2]))))
+        for project, attr in [owner]
     ]
-    return Findings(failures, len(rows) - len(failures))
+    return found, len(rows) - len(found)
 
 
 def owners(
@@ -94,29 +111,80 @@ def owners(
             yield (builder, number), (project, json.loads(attr))
 
 
-def adopt(connection: Connection, findings: Findings) -> int:
-    """Takes over what was found, but for what this version knows better. Returns how many."""
-    keys = sa.tuple_(FAILURES.c.project, FAILURES.c.derivation)
-    adopted = 0
-    for portion in portions(findings.failures):
-        wanted = [(failure.project, failure.derivation) for failure in portion]
-        present = connection.execute(sa.select(*FAILURES.primary_key).where(keys.in_(wanted)))
-        ours = {(row[0], row[1]) for row in present}
-        new = [failure for failure in portion if (failure.project, failure.derivation) not in ours]
-        put(connection, FAILURES, [asdict(failure) for failure in new])
-        adopted += len(new)
-    return adopted
+def red_statuses(connection: Connection, plan: Plan) -> tuple[list[Status], int]:
+    """Attributes that are red on their forge, as they would be had this version told it, and the
+    number of those of which nobody knows whose they are."""
+    if not sa.inspect(connection).has_table(RED.name):
+        return [], 0
+    of_forges = {
+        project.repository.identity: project for project in plan.projects if project.repository
+    }
+    unknown = 0
+    red: list[tuple[tuple[str, str], str, float]] = []
+    for revision, name, when in connection.execute(sa.select(RED)):
+        # The name of a virtual builder, `<forge>:<owner>/<name>#<attribute>`, or a context with it.
+        start = name.split("#")[0].split(" ")[-1]
+        if "#" in name and start in of_forges:
+            red.append(((start, revision), name[name.index(start) :], when))
+        else:
+            unknown += 1
+    statuses = []
+    for (identity, revision), rows in groupby(sorted(red), key=lambda row: row[0]):
+        project = of_forges[identity]
+        assert project.repository is not None
+        commit = CommitKey(project.repository.forge.word, project.repository.full_name, revision)
+        times = {name: int(when) for _, name, when in rows}
+        # Older than whatever this version runs.
+        told = CommitStatuses(plan, project.name, [])
+        for name in times:
+            told.attribute_ended(0, 0, plan.url, Ended.Failed, name, "it failed before", False)
+        for row in told.changed():
+            when = max(times.values())
+            status = status_of(row, commit, project.name, project.repository)
+            statuses.append(replace(status, changed_at=when))
+    return statuses, unknown
 
 
-def report(findings: Findings, adopted: int | None, home: Path) -> Iterator[str]:
+def adopt(connection: Connection, findings: Findings) -> tuple[int, int]:
+    """Takes over what was found, but for what this version knows better. Returns how many failures
+    and statuses."""
+    # Their forge has them already.
+    told = {"sequence": 1, "waiting": False, "check_run": None, "refusal": None}
+    return (
+        add(connection, FAILURES, map(asdict, findings.failures)),
+        add(connection, OUTBOX, (asdict(status) | told for status in findings.red)),
+    )
+
+
+def add(connection: Connection, table: sa.Table, rows: Iterable[dict[str, object]]) -> int:
+    """Adds ``rows`` whose keys ``table`` does not have. Returns how many."""
+    columns = list(table.primary_key)
+    added = 0
+    for portion in portions(rows):
+        keys = [tuple(row[column.name] for column in columns) for row in portion]
+        query = sa.select(*columns).where(sa.tuple_(*columns).in_(keys))
+        present = {tuple(row) for row in connection.execute(query)}
+        new = [row for key, row in zip(keys, portion, strict=True) if key not in present]
+        put(connection, table, new)
+        added += len(new)
+    return added
+
+
+def report(findings: Findings, adopted: tuple[int, int] | None, home: Path) -> Iterator[str]:
     """What was done or would be, a line each."""
-    count = len(findings.failures)
-    if adopted is None:
-        yield f"would adopt up to {count} derivations that failed"
-    else:
-        yield f"adopted {adopted} derivations that failed; {count - adopted} were known already"
+    found = [
+        (len(findings.failures), "derivations that failed"),
+        (len(findings.red), "attributes of commits that are red on their forge"),
+    ]
+    for (count, what), added in zip(found, adopted or (None, None), strict=True):
+        if added is None:
+            yield f"would adopt up to {count} {what}"
+        else:
+            yield f"adopted {added} {what}; {count - added} were known already"
     if findings.lost:
-        yield f"  {findings.lost} more are of builds that are not in the database any more"
+        yield f"{findings.lost} derivations are of builds that are not in the database any more"
+    if findings.unknown:
+        yield f"{findings.unknown} red attributes are of repositories that are not known (yet)"
     for name, what in FILES.items():
         if (home / name).exists():
             yield f"not read any more, can be deleted: {home / name} ({what})"
@@ -154,11 +222,14 @@ def main(argv: Sequence[str]) -> int:
     arguments = parser.parse_args(argv)
     try:
         folder = arguments.master_folder or Path(arguments.settings).parent
-        engine = sa.create_engine(database_url(load_plan(arguments.settings).db_url(), folder))
+        plan = load_plan(arguments.settings)
+        url = database_url(plan.db_url(), folder)
+        plan = plan.with_repositories(list(map(ForgeRepository.restore, known_repositories(url))))
+        engine = sa.create_engine(url)
         with engine.connect() as connection, connection.begin():
             if arguments.apply:
                 migrate.upgrade(connection)
-            findings = find(connection)
+            findings = find(connection, plan)
             adopted = adopt(connection, findings) if arguments.apply else None
     except (BuildbotNixError, SQLAlchemyError) as error:
         print(f"error: nothing was changed: {error}", file=sys.stderr)

@@ -43,7 +43,7 @@ class Repositories:
         await self._state.do(replace, forge, texts)
 
 
-def known_repositories(url: str) -> list[str]:
+def known_repositories(url: str | sa.URL) -> list[str]:
     """Native texts of all repositories in the database at ``url``. Blocks: for the configuration,
     which is loaded before Buildbot opens its database."""
     engine = sa.create_engine(url)

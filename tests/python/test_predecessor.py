@@ -11,9 +11,17 @@ from buildbot.db.model import Model
 from sqlalchemy.engine import Engine
 
 from buildbot_nix import predecessor
+from buildbot_nix._native import CommitStatuses, Ended
+from buildbot_nix.outbox import row_of
+from buildbot_nix.state import migrate as tables
 from buildbot_nix.state.failures import FAILURES
+from buildbot_nix.state.outbox import OUTBOX, CommitKey, of_commit
+from buildbot_nix.state.repositories import replace
+
+from .forge_plans import forge_plan, repository
 
 DERIVATION = "/nix/store/{}-test.drv"
+SHA = "1" * 40
 
 
 @pytest.fixture
@@ -112,7 +120,7 @@ def test_a_dry_run_tells_and_changes_nothing(
     assert migrate(home) == 0
     told = capsys.readouterr().out
     assert "would adopt up to 2 derivations" in told
-    assert "1 more are of builds that are not in the database any more" in told
+    assert "1 derivations are of builds that are not in the database any more" in told
     assert "github-app-installation-token-map.json (tokens" in told
     assert "nothing was written" in told
     assert (home / "state.sqlite").read_bytes() == before
@@ -142,6 +150,51 @@ def test_again_it_changes_nothing_that_is_newer(
     assert migrate(home, "--apply") == 0
     assert "adopted 0 derivations that failed; 2 were known already" in capsys.readouterr().out
     assert {row[-1] for row in adopted(engine)} == {99}
+
+
+@pytest.fixture
+def red(home: Path, engine: Engine) -> str:
+    """The predecessor has told a forge that an attribute is red, and another of who knows where; a
+    master of this project knows the repository. Gives the name of the virtual builder."""
+    forge_plan(home, repository(), db_url="sqlite:///state.sqlite")
+    (home / "settings.json").rename(home / "settings.yaml")
+    name = "github:team/site#checks.x86_64-linux.a"
+    with engine.begin() as connection:
+        tables.upgrade(connection)
+        replace(connection, "github", {17: repository().stored()})
+        connection.exec_driver_sql(
+            "create table failed_statuses (revision varchar(255), status_name varchar(255),"
+            " timestamp float, primary key (revision, status_name))"
+        )
+        rows = [
+            {"revision": SHA, "status_name": f"buildbot/nix-build {name}", "timestamp": 10.5},
+            {"revision": SHA, "status_name": "github:who/knows#checks.b", "timestamp": 10.5},
+        ]
+        connection.execute(sa.insert(predecessor.RED), rows)
+    return name
+
+
+def test_red_attributes_become_green_when_they_are_built_again(
+    home: Path, engine: Engine, red: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert migrate(home) == 0
+    told = capsys.readouterr().out
+    assert "would adopt up to 1 attributes of commits that are red" in told
+    assert "1 red attributes are of repositories that are not known" in told
+    for added in (1, 0):
+        assert migrate(home, "--apply") == 0
+        assert f"adopted {added} attributes of commits" in capsys.readouterr().out
+
+    plan = forge_plan(home, repository())
+    with engine.connect() as connection:
+        [status] = of_commit(connection, CommitKey("github", "team/site", SHA))
+        [waiting] = connection.execute(sa.select(OUTBOX.c.waiting)).scalars()
+    assert (status.state, status.changed_at, waiting) == ("failure", 10, False)
+    statuses = CommitStatuses(plan, "team/site", [row_of(status)])
+    statuses.attribute_ended(5, 6, "http://ci/", Ended.Succeeded, red, "", False)
+    assert [(row.context, row.state) for row in statuses.changed()] == [
+        (f"buildbot/nix-build {red}", "success")
+    ]
 
 
 def test_a_database_without_the_predecessor_is_fine(
