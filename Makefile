@@ -44,6 +44,7 @@ fmt: setup ## Format what is not formatted
 
 docs: setup ## Write the pages that are made of the code
 	$(PYTHON) -m tests.nixos.options
+	$(PYTHON) -m tests.settings_tables
 
 test-rust: setup ## Tests of the Rust crates
 	.ci/with-libpython cargo test --workspace
@@ -52,8 +53,9 @@ test-python: setup ## Tests of the Python package, with Buildbot's own fakes
 	$(PYTHON) -m pytest tests/python
 
 LIB ?=
-test-nixos: setup ## Tests of the NixOS modules; LIB=DIR: also with the lib of a nixpkgs
-	NIXPKGS_LIB=$(LIB) $(PYTHON) -m pytest tests/nixos
+NIXOS ?=
+test-nixos: setup ## Tests of the NixOS modules; LIB=DIR, NIXOS=DIR: also with those of a nixpkgs
+	NIXPKGS_LIB=$(LIB) NIXPKGS_NIXOS=$(NIXOS) $(PYTHON) -m pytest tests/nixos
 
 test-patches: setup ## Tests of the patches to Buildbot, each with and without
 	$(PYTHON) -m pytest --timeout 300 tests/patches

@@ -1,4 +1,4 @@
-# What the modules share: types, and names of credentials.
+# What the modules share: types, options that are settings, and names of credentials.
 { lib }:
 let
   inherit (lib) types;
@@ -44,6 +44,45 @@ rec {
         default = null;
       }
       // arguments
+    );
+
+  # An option that is a key of the settings file. Unset, it is null and left out there, since the
+  # program knows its defaults itself. `default` is what that is, for the documentation: a test
+  # compares it with the program. Where it depends on something, `unset` says it in words.
+  keyOption =
+    {
+      type,
+      default ? null,
+      unset ? "for which the program has `${builtins.toJSON default}`",
+      ...
+    }@arguments:
+    lib.mkOption (
+      removeAttrs arguments [ "unset" ]
+      // {
+        type = types.nullOr type;
+        default = null;
+        defaultText = lib.literalMD "`null`, ${unset}";
+      }
+    );
+
+  # The settings that `options` make of their `values`. A key is the option's name in snake case.
+  settingsOf =
+    options: values:
+    lib.mapAttrs' (
+      name: option:
+      lib.nameValuePair (snakeCase name) (
+        if option._type or null == "option" then
+          lib.mkDefault values.${name}
+        else
+          settingsOf option values.${name}
+      )
+    ) options;
+  snakeCase =
+    name:
+    lib.concatStrings (
+      map (part: if lib.isList part then "_" + lib.toLower (lib.concatStrings part) else part) (
+        builtins.split "([A-Z])" name
+      )
     );
 
   # systemd's names of credentials are file names. The words are those of the predecessor.

@@ -22,15 +22,10 @@
       tokenFile = "/run/secrets/attic-token";
     };
     # Whatever `nix copy` can write to; docs/caches.md has all kinds.
-    settings.caches.bucket = {
-      type = "store";
+    caches.bucket = {
       url = "s3://my-cache?region=eu-west-1";
-      aws_credentials_file = "aws-credentials";
-      signing_key_file = "cache-signing-key";
-    };
-    credentials = {
-      aws-credentials = "/run/secrets/aws-credentials";
-      cache-signing-key = "/run/secrets/cache-signing-key";
+      awsCredentialsFile = "/run/secrets/aws-credentials";
+      signingKeyFile = "/run/secrets/cache-signing-key";
     };
   };
   services.buildbot-nix.worker = {

@@ -25,7 +25,9 @@ in
       url = "https://git.example.org/team/site.git";
       defaultBranch = "main";
     };
-    settings.concurrent_evaluations = 3;
+    concurrentEvaluations = 3;
+    projects.site.evalMaxMemorySize = 8192;
+    retention.logs = 30;
   };
   services.nginx.virtualHosts.${domain} = {
     forceSSL = true;

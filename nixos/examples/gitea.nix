@@ -21,7 +21,9 @@
     # A derivation that failed is not built again for each commit.
     cacheFailedBuilds = true;
     # No evaluation without its sandbox.
-    settings.eval_sandbox = "required";
+    evalSandbox = "required";
+    # Of strangers, only what a member has looked at.
+    pullRequests.trust = "approve";
   };
   services.nginx.virtualHosts."buildbot.example.org" = {
     forceSSL = true;

@@ -13,7 +13,10 @@
       oauthSecretFile = "/run/secrets/buildbot-github-oauth-secret";
       # Of its repositories, those with the topic `build-with-buildbot`.
       userAllowlist = [ "my-organisation" ];
+      # In place of statuses; the App needs the permission "Checks: write".
+      checkRuns = true;
     };
+    pullRequests.trustedUsers = [ "renovate[bot]" ];
   };
   services.nginx.virtualHosts."buildbot.example.org" = {
     forceSSL = true;

@@ -2,7 +2,7 @@
 { config, lib, ... }:
 let
   cfg = config.services.buildbot-nix.master;
-  inherit (import ../lib.nix { inherit lib; }) optionalSecretFile;
+  inherit (import ../lib.nix { inherit lib; }) keyOption optionalSecretFile settingsOf;
   inherit (lib) mkDefault mkOption types;
 
   backend = types.enum [
@@ -14,6 +14,48 @@ let
   ];
   uses = name: lib.elem name (lib.toList cfg.authBackend);
 
+  keys = {
+    membersBy = keyOption {
+      type = types.enum [
+        "organisation"
+        "repository"
+      ];
+      default = "organisation";
+      example = "repository";
+      description = ''
+        Who may control the builds of a repository: members of the organisation that owns it, or those
+        who may push to it.
+      '';
+    };
+    authorsMayRestart = keyOption {
+      type = types.bool;
+      default = true;
+      example = false;
+      description = "Whether authors of pull requests may restart the runs of these.";
+    };
+    hidePrivateRepositories = keyOption {
+      type = types.bool;
+      unset = "for `true` where users log in with `github`, `gitea` or `oidc`";
+      example = true;
+      description = ''
+        Whether repositories that are private on their forge are shown only to those who can read them
+        there.
+      '';
+    };
+    sessionLifetime = keyOption {
+      type = types.ints.positive;
+      default = 604800;
+      example = 86400;
+      description = "Seconds after which users have to log in again.";
+    };
+  };
+  oidcKeys.caFile = keyOption {
+    type = types.path;
+    unset = "for those of the system alone";
+    example = "/etc/ssl/my-authority.pem";
+    description = "Certificates that are trusted besides those of the system.";
+  };
+
   claim =
     default: description:
     mkOption {
@@ -24,7 +66,7 @@ in
 {
   _file = ./access.nix;
 
-  options.services.buildbot-nix.master = {
+  options.services.buildbot-nix.master = keys // {
     authBackend = mkOption {
       type = types.either backend (types.listOf backend);
       default = "github";
@@ -61,7 +103,7 @@ in
       example = "/run/secrets/buildbot-http-basic-auth-password";
     };
 
-    oidc = {
+    oidc = oidcKeys // {
       name = mkOption {
         type = types.str;
         default = "OIDC Provider";
@@ -109,7 +151,8 @@ in
 
   config.services.buildbot-nix.master = lib.mkIf cfg.enable {
     settings =
-      lib.mapAttrs (_: mkDefault) (
+      settingsOf keys cfg
+      // lib.mapAttrs (_: mkDefault) (
         {
           auth_backend = cfg.authBackend;
           allow_unauthenticated_control = cfg.allowUnauthenticatedControl;
@@ -120,12 +163,14 @@ in
         }
       )
       // lib.optionalAttrs (uses "oidc") {
-        oidc = lib.mapAttrs (_: mkDefault) {
-          inherit (cfg.oidc) name scope mapping;
-          discovery_url = cfg.oidc.discoveryUrl;
-          client_id = cfg.oidc.clientId;
-          client_secret_file = "oidc-client-secret";
-        };
+        oidc =
+          settingsOf oidcKeys cfg.oidc
+          // lib.mapAttrs (_: mkDefault) {
+            inherit (cfg.oidc) name scope mapping;
+            discovery_url = cfg.oidc.discoveryUrl;
+            client_id = cfg.oidc.clientId;
+            client_secret_file = "oidc-client-secret";
+          };
       };
 
     credentials =

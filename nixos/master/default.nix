@@ -9,12 +9,16 @@
   imports = [
     ../packages.nix
     ./access.nix
+    ./builds.nix
     ./caches.nix
     ./effects.nix
+    ./evaluation.nix
     ./forges.nix
     ./options.nix
+    ./post-build.nix
     ./private.nix
     ./pull-based.nix
+    ./pull-requests.nix
     ./renamed.nix
     ./service.nix
     ./settings.nix

@@ -1,4 +1,4 @@
-# What every master has to say or may: its address, its workers, how it evaluates and builds.
+# What every master has to say or may: its address, its workers, its database, and what it builds.
 {
   config,
   lib,
@@ -159,51 +159,6 @@ in
         match a branch, it has what any of them grants.
       '';
     };
-
-    evalMaxMemorySize = mkOption {
-      type = types.ints.positive;
-      default = 2048;
-      example = 4096;
-      description = "MiB that one evaluator process may use before it is replaced.";
-    };
-    evalWorkerCount = mkOption {
-      type = types.nullOr types.ints.positive;
-      default = null;
-      example = 8;
-      description = ''
-        Evaluator processes of one evaluation. `null` is its part of the worker's cores and free
-        memory.
-      '';
-    };
-    showTrace = mkOption {
-      type = types.nullOr types.bool;
-      default = false;
-      example = true;
-      description = "Whether errors come with Nix's trace.";
-    };
-    buildMaxSilentTime = mkOption {
-      type = types.ints.positive;
-      default = 1200;
-      description = "Seconds that a build may print nothing.";
-    };
-    buildTimeout = mkOption {
-      type = types.ints.positive;
-      default = 10800;
-      description = "Seconds that a build may take, whether it prints something or not.";
-    };
-    cacheFailedBuilds = mkOption {
-      type = types.bool;
-      default = false;
-      description = ''
-        Whether a derivation that failed is not built again until somebody asks for it, but fails at
-        once with a link to the build that failed.
-      '';
-    };
-    failedBuildReportLimit = mkOption {
-      type = types.ints.unsigned;
-      default = 47;
-      description = "How many failed attributes of one commit get a status of their own on the forge.";
-    };
   };
 
   config.services.buildbot-nix.master = lib.mkIf cfg.enable {
@@ -211,21 +166,12 @@ in
       lib.mapAttrs (_: mkDefault) (
         {
           build_systems = cfg.buildSystems;
-          eval_max_memory_size = cfg.evalMaxMemorySize;
-          eval_worker_count = cfg.evalWorkerCount;
-          show_trace_on_failure = cfg.showTrace == true;
-          build_max_silent_time = cfg.buildMaxSilentTime;
-          build_timeout = cfg.buildTimeout;
           nix_workers_secret_file = "buildbot-nix-workers";
           db_url = if cfg.dbUrlFile == null then cfg.dbUrl else null;
           db_url_file = if cfg.dbUrlFile == null then null else "database-url";
         }
         // lib.optionalAttrs (cfg.webhookBaseUrl != config.services.buildbot-master.buildbotUrl) {
           webhook_base_url = cfg.webhookBaseUrl;
-        }
-        // lib.optionalAttrs cfg.cacheFailedBuilds { cache_failed_builds = true; }
-        // lib.optionalAttrs (cfg.failedBuildReportLimit != 47) {
-          failed_build_report_limit = cfg.failedBuildReportLimit;
         }
       )
       // {

@@ -19,12 +19,11 @@ in
     (renamed [ "github" "admins" ] [ "admins" ])
     (renamed [ "jobReportLimit" ] [ "failedBuildReportLimit" ])
     (removed [ "github" "authType" ] ''
-      buildbot-nix works as a GitHub App only. Set `github.appId` and `github.appSecretKeyFile`, and
-      remove the option.
+      `github.appId` with `github.appSecretKeyFile`, or `github.tokenFile` say it. Set these, and remove
+      the option.
     '')
     (removed [ "github" "user" ] ''
-      It belonged to personal access tokens, in whose place there is a GitHub App now. Remove the
-      option.
+      The App or the token knows whose it is. Remove the option.
     '')
     (removed [ "buildbotNixpkgs" ] ''
       Buildbot comes from your own nixpkgs. Remove the option; to use another Buildbot, set

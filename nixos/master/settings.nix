@@ -30,52 +30,14 @@ in
 
   options.services.buildbot-nix.master = {
     settings = mkOption {
-      type = types.submodule {
-        freeformType = json.type;
-        options = {
-          eval_engine = mkOption {
-            type = types.enum [
-              "auto"
-              "nix"
-              "nix-eval-jobs"
-            ];
-            default = "auto";
-            description = ''
-              What evaluates: nix-eval-jobs, stock Nix, or the former where a worker has it, which those
-              of this module have.
-            '';
-          };
-          eval_sandbox = mkOption {
-            type = types.enum [
-              "auto"
-              "required"
-              "off"
-            ];
-            default = "auto";
-            example = "required";
-            description = ''
-              Whether evaluators run in bubblewrap, which workers of this module have: always, or where
-              it works; elsewhere every evaluation then has a warning.
-            '';
-          };
-          concurrent_evaluations = mkOption {
-            type = types.ints.positive;
-            default = 2;
-            description = "Evaluations at the same time on one machine.";
-          };
-        };
-      };
+      type = types.submodule { freeformType = json.type; };
       default = { };
-      example = {
-        eval_sandbox = "required";
-        eval_timeout = 7200;
-        nix_config_allow.extra-substituters = [ "https://cache.example.org" ];
-        projects."team/infrastructure".eval_max_memory_size = 8192;
-      };
+      example.eval_timeout = 7200;
       description = ''
         What stands in the settings file besides what the other options put there, by the names that
-        docs/configuration.md has. What is set here wins over them. The file is checked when the
-        machine is built. It is world-readable: secrets are files, see {option}`credentials`.
+        docs/configuration.md has; every one of them has an option too. What is set here wins over
+        them. The file is checked when the machine is built. It is world-readable: secrets are files,
+        see {option}`credentials`.
       '';
     };
 

@@ -1,12 +1,22 @@
 # What test_modules.py looks at: the machines of nixos/examples, machines that have to be refused, and
-# the options, evaluated with the stand-in for nixpkgs or with the lib of a real one.
+# the options, evaluated with the stand-in for nixpkgs, with the lib of a real one, or with its modules too.
 {
   # A folder `lib` of nixpkgs.
   libPath ? null,
+  # Its folder `nixos`, and the names that modules there look up in `pkgs`.
+  nixosPath ? null,
+  names ? [ ],
 }:
 let
   lib = if libPath == null then import ./stand-in/lib else import libPath;
-  nixpkgs = import ./stand-in { inherit lib; };
+  nixpkgs =
+    if nixosPath == null then
+      import ./stand-in { inherit lib; }
+    else
+      import ./tree.nix {
+        inherit lib names;
+        nixos = nixosPath;
+      };
   pkgs = nixpkgs.legacyPackages.x86_64-linux;
   modules = [
     ../../nixos/master
@@ -36,10 +46,23 @@ let
         serviceConfig
         wants
         ;
-    }) config.systemd.services;
-    inherit (config.services) nginx postgresql;
-    oauth2-proxy = if config.services.oauth2-proxy.enable then config.services.oauth2-proxy else null;
+    }) (builtins.intersectAttrs ours config.systemd.services);
+    locations = lib.mapAttrs (
+      _: host: lib.mapAttrs (_: location: { inherit (location) extraConfig proxyPass; }) host.locations
+    ) config.services.nginx.virtualHosts;
+    postgresql = { inherit (config.services.postgresql) enable ensureDatabases; };
+    oauth2-proxy =
+      if config.services.oauth2-proxy.enable then
+        { inherit (config.services.oauth2-proxy) clientSecret extraConfig; }
+      else
+        null;
     tmpfiles = config.systemd.tmpfiles.rules;
+  };
+  # Units that this project makes or changes.
+  ours = {
+    buildbot-master = null;
+    buildbot-worker = null;
+    oauth2-proxy = null;
   };
   # Beside the path of the file, which is in the store.
   masterCfg = config: config.services.buildbot-nix.master.masterCfg.text;
@@ -97,10 +120,15 @@ in
   accepted = lib.mapAttrs (_: case: look (machine case.module)) (
     import ./accepted.nix { inherit lib; }
   );
+  everything = lib.mapAttrs (_: case: look (machine case.module)) (
+    import ./everything.nix { inherit lib; }
+  );
   refused = lib.mapAttrs (_: case: {
     failed = failed (machine case.module);
     inherit (case) says;
   }) (import ./refused.nix { inherit lib; });
+}
+// lib.optionalAttrs (nixosPath == null) {
   scripts = lib.mapAttrs (_: file: (import file { inherit pkgs lib; }).testScript) (import ./vm);
   options = document (pkgs.nixos modules).options.services.buildbot-nix;
 }

@@ -16,10 +16,20 @@ HERE = Path(__file__).parent
 Value = str | int | bool | list[str]
 
 
-def evaluate(lib: str | None = None) -> dict[str, Any]:
-    """``machines.nix``, with the stand-in's lib or that of nixpkgs in the folder ``lib``."""
-    argument = "" if lib is None else f"libPath = {Path(lib).resolve()};"
-    expression = f"import {HERE / 'machines.nix'} {{ {argument} }}"
+def evaluate(lib: str | None = None, nixos: str | None = None) -> dict[str, Any]:
+    """``machines.nix``, with the stand-in's lib or that of nixpkgs in the folder ``lib``, and with
+    the modules of nixpkgs in the folder ``nixos`` if it is given."""
+    arguments = {}
+    if lib is not None:
+        arguments["libPath"] = str(Path(lib).resolve())
+    if nixos is not None:
+        folder = Path(nixos).resolve()
+        arguments |= {
+            "nixosPath": str(folder),
+            "names": f"builtins.fromJSON {json.dumps(json.dumps(names_in(folder)))}",
+        }
+    given = " ".join(f"{name} = {value};" for name, value in arguments.items())
+    expression = f"import {HERE / 'machines.nix'} {{ {given} }}"
     command = [
         str(BUILD / "nix/bin/nix-instantiate"),
         "--eval",
@@ -32,6 +42,20 @@ def evaluate(lib: str | None = None) -> dict[str, Any]:
     assert done.returncode == 0, done.stderr
     result: dict[str, Any] = json.loads(done.stdout)
     return result
+
+
+def names_in(nixos: Path) -> list[str]:
+    """What the modules in ``nixos`` may look up in ``pkgs``; a name too many does no harm."""
+    named = re.compile(r"\bpkgs\.([a-zA-Z_][\w-]*)|PackageOption pkgs (?:\[ *)?\"([\w-]+)")
+    found = {"fish", "tcsh", "xonsh", "zsh"}
+    for file in (nixos / "modules").rglob("*.nix"):
+        found |= {one or other for one, other in named.findall(file.read_text())}
+    return sorted(found)
+
+
+def snake_case(name: str) -> str:
+    """What an option's name is in the settings file."""
+    return re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", name)
 
 
 def unit_file(name: str, unit: dict[str, Any]) -> str:

@@ -6,8 +6,9 @@ import json
 import re
 from typing import Any
 
-from tests.nixos.machines import evaluate
+from tests.nixos.machines import evaluate, snake_case
 from tests.processes import CHECKOUT
+from tests.settings_tables import schema
 
 REFERENCE = CHECKOUT / "docs" / "nixos-options.md"
 
@@ -15,11 +16,48 @@ HEAD = """\
 # NixOS options
 
 All options of `nixosModules.buildbot-master` and `nixosModules.buildbot-worker`. This page is made
-of the modules (`make docs`). [nixos.md](nixos.md) tells how to use them,
-[configuration.md](configuration.md) what can stand in `services.buildbot-nix.master.settings`.
+of the modules (`make docs`). [nixos.md](nixos.md) tells how to use them. Where an option is a key
+of the settings file, "setting" names it: [configuration.md](configuration.md) says more of it.
 """
 
+MASTER = "services.buildbot-nix.master."
+#: How an option says what the program does where it is not set; see `keyOption` in nixos/lib.nix.
+PROGRAM_HAS = re.compile("`null`, for which the program has `(.*)`")
+#: Options with another default than the program has.
+OTHER_DEFAULTS = {
+    "authBackend": "the predecessor's",
+    "evalMaxMemorySize": "the predecessor's",
+}
+
 Option = dict[str, Any]
+
+
+def setting(option: Option) -> str | None:
+    """The key of the settings file that has the option's name, if one has."""
+    if not option["name"].startswith(MASTER):
+        return None
+    parts = option["name"].removeprefix(MASTER).split(".")
+    path = ".".join("NAME" if part == "<name>" else part for part in parts)
+    return next((key for key in (path, snake_case(path)) if key in schema()), None)
+
+
+def wrong_defaults(options: list[Option]) -> list[str]:
+    """Options that say of a default what the program does not do."""
+    found = []
+    for option in options:
+        key = setting(option)
+        known = schema()[key]["default"] if key else None
+        default = option["default"]
+        if known is None or default is None or default["_type"] == "literalExpression":
+            continue
+        unset = PROGRAM_HAS.fullmatch(default["text"]) if "text" in default else None
+        said = json.loads(unset[1]) if unset else default.get("value")
+        name = option["name"].removeprefix(MASTER)
+        if said not in (known, None) and name not in OTHER_DEFAULTS:
+            found.append(f"{name} is {said} by default, and `{key}` is {known}")
+        if said is None and "for which" in default.get("text", ""):
+            found.append(f"{name} does not say that `{key}` is {known} by default")
+    return found
 
 
 def problems(options: list[Option]) -> list[str]:
@@ -43,9 +81,11 @@ def render(options: list[Option]) -> str:
     for option in options:
         parts.append(f"\n## `{option['name']}`\n\n{prose(option['description'])}\n")
         rows = [f"- type: {option['type']}"]
-        for key in ("default", "example"):
-            if option[key] is not None:
-                rows.append(f"- {key}: {value(option[key])}")
+        for what in ("default", "example"):
+            if option[what] is not None:
+                rows.append(f"- {what}: {value(option[what])}")
+        if key := setting(option):
+            rows.append(f"- setting: `{key}`")
         parts.append("\n" + "\n".join(rows) + "\n")
     return "".join(parts)
 
@@ -58,7 +98,7 @@ def prose(description: str) -> str:
 def value(shown: dict[str, Any]) -> str:
     """A default or an example."""
     if shown["_type"] == "literalMD":
-        return str(shown["text"])
+        return prose(str(shown["text"]))
     if shown["_type"] == "literalExpression":
         text = str(shown["text"]).strip()
     else:

@@ -128,7 +128,7 @@ in
       };
     };
   };
-  personal-token = case "works as a GitHub App only" {
+  personal-token = case "or `github.tokenFile` say it" {
     master = master { github.authType = "legacy"; };
   };
   old-nixpkgs-option = case "services.buildbot-nix.packages" {

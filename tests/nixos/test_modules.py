@@ -1,7 +1,8 @@
 """The NixOS modules: every example makes settings that the command accepts and units that systemd
 does, and every machine that cannot work is refused with advice.
 
-Evaluated with a stand-in for nixpkgs; with nixpkgs' own lib as well if ``NIXPKGS_LIB`` names it.
+Evaluated with a stand-in for nixpkgs; with nixpkgs' own lib as well if ``NIXPKGS_LIB`` names it,
+and with its modules too if ``NIXPKGS_NIXOS`` names its folder ``nixos``.
 """
 
 from __future__ import annotations
@@ -20,26 +21,42 @@ import pytest
 from tests.nixos import options
 from tests.nixos.machines import evaluate, unit_file
 from tests.processes import BUILD
+from tests.settings_tables import TABLES, schema
 
-LIBRARIES = [None, *filter(None, [os.environ.get("NIXPKGS_LIB")])]
-MACHINES = {lib: evaluate(lib) for lib in LIBRARIES}
+LIB, NIXOS = (os.environ.get(name) or None for name in ("NIXPKGS_LIB", "NIXPKGS_NIXOS"))
+MACHINES = {"stand-in": evaluate()}
+if LIB:
+    MACHINES["lib"] = evaluate(LIB)
+if LIB and NIXOS:
+    MACHINES["nixos"] = evaluate(LIB, NIXOS)
+OURS = MACHINES["stand-in"]
 COMMAND = BUILD / "bin" / "buildbot-nix"
+#: Keys of the settings file that no option sets, and why.
+WITHOUT_OPTION = {
+    "gcroots_user": "it is the user of the module's workers",
+    "local_workers": "the module's workers are a service of their own",
+    "cachix.closure": "it cannot be but true",
+    "niks3.closure": "it cannot be but true",
+    "pull_based.poll_interval": "the option is the default of each repository's",
+    "pull_based.ssh_known_hosts_file": "the option is the default of each repository's",
+    "pull_based.ssh_private_key_file": "the option is the default of each repository's",
+}
 #: Settings that this version says it will have.
 NOT_YET = re.compile("`effects_[a-z_]+`: is not supported by this version yet")
 
 
 def cases(kind: str) -> list[Any]:
-    """All machines of a kind, with each library."""
+    """All machines of a kind, in each way."""
     return [
-        pytest.param(machine, id=name if lib is None else f"{name}-nixpkgs")
-        for lib, machines in MACHINES.items()
+        pytest.param(machine, id=f"{name}-{way}")
+        for way, machines in MACHINES.items()
         for name, machine in machines[kind].items()
     ]
 
 
 def accepted(name: str) -> dict[str, Any]:
     """A machine of accepted.nix."""
-    machine: dict[str, Any] = MACHINES[None]["accepted"][name]
+    machine: dict[str, Any] = OURS["accepted"][name]
     return machine
 
 
@@ -55,7 +72,7 @@ def test_examples_are_complete(machine: dict[str, Any]) -> None:
     assert machine["warnings"] == []
 
 
-@pytest.mark.parametrize("machine", cases("examples") + cases("accepted"))
+@pytest.mark.parametrize("machine", cases("examples") + cases("accepted") + cases("everything"))
 def test_settings_are_accepted(machine: dict[str, Any], tmp_path: Path) -> None:
     if machine["settings"] is None:
         pytest.skip("no master")
@@ -69,7 +86,7 @@ def test_settings_are_accepted(machine: dict[str, Any], tmp_path: Path) -> None:
     assert (done.returncode == 0) == (problems == [])
 
 
-@pytest.mark.parametrize("machine", cases("examples") + cases("accepted"))
+@pytest.mark.parametrize("machine", cases("examples") + cases("accepted") + cases("everything"))
 def test_credentials_are_there_for_every_name(machine: dict[str, Any]) -> None:
     if machine["settings"] is None:
         pytest.skip("no master")
@@ -79,13 +96,38 @@ def test_credentials_are_there_for_every_name(machine: dict[str, Any]) -> None:
             return [file for item in value for file in files(item)]
         if not isinstance(value, dict):
             return []
-        here = [item for key, item in value.items() if key.endswith("_file")]
+        # Certificates are no secret.
+        names = [key for key in value if key.endswith("_file") and key != "ca_file"]
+        here = [value[name] for name in names]
         return here + [file for item in value.values() for file in files(item)]
 
     unit = machine["units"]["buildbot-master"]["serviceConfig"]
     loaded = {credential.split(":")[0] for credential in unit["LoadCredential"]}
     assert set(files(json.loads(machine["settings"]))) <= loaded
     assert loaded == set(machine["credentials"])
+
+
+def test_every_setting_has_an_option() -> None:
+    def keys(value: Any, path: str) -> set[str]:
+        """Keys in ``value``, with the names that they have in the schema."""
+        if path in schema() and schema()[path]["expected"] not in TABLES:
+            return {path}
+        found = {path} & schema().keys()
+        if isinstance(value, list):
+            return found | {key for item in value for key in keys(item, f"{path}[]")}
+        for name, item in value.items():
+            below = [f"{path}.{part}".removeprefix(".") for part in (name, "NAME")]
+            known = [key for key in below if any(one.startswith(key) for one in schema())]
+            found |= keys(item, known[0])
+        return found
+
+    machines = OURS["everything"].values()
+    found = {key for machine in machines for key in keys(json.loads(machine["settings"]), "")}
+    assert sorted(schema().keys() - found) == sorted(WITHOUT_OPTION)
+
+
+def test_options_have_the_defaults_of_the_program() -> None:
+    assert options.wrong_defaults(OURS["options"]) == []
 
 
 @pytest.mark.parametrize("machine", cases("examples") + cases("accepted"))
@@ -123,9 +165,9 @@ def test_units_are_valid_and_hardened(machine: dict[str, Any], tmp_path: Path) -
             assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("name", sorted(MACHINES[None]["scripts"]))
+@pytest.mark.parametrize("name", sorted(OURS["scripts"]))
 def test_scripts_of_virtual_machines_know_their_names(name: str) -> None:
-    script = MACHINES[None]["scripts"][name]
+    script = OURS["scripts"][name]
     given = ["builder", "ci", "client", "start_all", "subtest"]
     command = ["ruff", "check", "--isolated", "--quiet", "--select=F,E9", "-"]
     done = subprocess.run(
@@ -182,7 +224,7 @@ def test_without_a_database_here_none_is_set_up() -> None:
     assert settings("database-elsewhere")["db_url_file"] == "database-url"
     assert "db_url" not in settings("database-elsewhere")
     assert machine["credentials"]["database-url"] == "/run/secrets/database-url"
-    assert MACHINES[None]["examples"]["poller"]["postgresql"]["ensureDatabases"] == ["buildbot"]
+    assert OURS["examples"]["poller"]["postgresql"]["ensureDatabases"] == ["buildbot"]
 
 
 def test_https_that_ends_elsewhere_is_in_the_url() -> None:
@@ -207,7 +249,7 @@ def test_a_worker_trusts_the_certificate_that_it_is_given() -> None:
 
 
 def test_a_farm_is_encrypted() -> None:
-    examples = MACHINES[None]["examples"]
+    examples = OURS["examples"]
     port = json.loads(examples["farm-master"]["settings"])["worker_port"]
     assert port.startswith(
         "ssl:9989:privateKey=/run/credentials/buildbot-master.service/worker-tls-key:certKey="
@@ -218,11 +260,11 @@ def test_a_farm_is_encrypted() -> None:
 
 
 def test_nobody_passes_by_the_proxy_of_a_private_master() -> None:
-    machine = MACHINES[None]["examples"]["private"]
+    machine = OURS["examples"]["private"]
     found = json.loads(machine["settings"])
     assert found["port"] == "tcp:8010:interface=127.0.0.1"
     assert found["auth_backend"] == "httpbasicauth"
-    locations = machine["nginx"]["virtualHosts"]["buildbot.example.org"]["locations"]
+    locations = machine["locations"]["buildbot.example.org"]
     upstreams = {name: location["proxyPass"] for name, location in locations.items()}
     assert upstreams.pop("/nix-outputs/") is None
     assert set(upstreams.values()) == {"http://127.0.0.1:8020"}
@@ -235,9 +277,9 @@ def test_nobody_passes_by_the_proxy_of_a_private_master() -> None:
 
 
 def test_the_options_are_documented() -> None:
-    assert options.problems(MACHINES[None]["options"]) == []
+    assert options.problems(OURS["options"]) == []
 
 
 def test_the_reference_of_options_is_up_to_date() -> None:
     written = options.REFERENCE.read_text()
-    assert written == options.render(MACHINES[None]["options"]), "`make docs` writes it anew"
+    assert written == options.render(OURS["options"]), "`make docs` writes it anew"

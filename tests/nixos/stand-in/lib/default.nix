@@ -1,6 +1,7 @@
 # As much of nixpkgs' lib as we use. See ../default.nix.
 let
   inherit (builtins)
+    any
     attrNames
     attrValues
     concatMap
@@ -44,6 +45,7 @@ let
 
   lib = rec {
     inherit
+      any
       attrNames
       attrValues
       concatMap
