@@ -51,7 +51,7 @@ from buildbot_nix.database import database_config
 from buildbot_nix.errors import BuildbotNixError, ConfigError
 from buildbot_nix.forges import ForgeService
 from buildbot_nix.inbox import Inbox
-from buildbot_nix.liveness import RemoteWorker
+from buildbot_nix.liveness import Connections, RemoteWorker
 from buildbot_nix.machines import Machines
 from buildbot_nix.memory import FORGET_PROPERTY
 from buildbot_nix.outbox import Outbox
@@ -291,6 +291,7 @@ class Materialiser:
             Machines(slots=dict(slots), evaluations=evaluations),
             Records(name=Records.SERVICE_NAME),
             Janitor(retention=self.plan.retention),
+            Connections(name=Connections.SERVICE_NAME),
             Outbox(name=Outbox.SERVICE_NAME),
             Reporter(plan=self.plan),
             Amender(name=Amender.SERVICE_NAME),

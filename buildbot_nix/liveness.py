@@ -1,18 +1,23 @@
-"""Workers whose machine is gone without a word: a power cut, a cable, a firewall that forgot.
+"""Workers that are gone without a word, since their machine is or the master was.
 
-Buildbot itself notices that when it next says something and TCP has given up, which takes from a
-quarter of an hour to more than one; until then all that ran there seems to run on.
+After a power cut there, a cable, a firewall that forgot, Buildbot itself notices that when it next
+says something and TCP has given up, which takes from a quarter of an hour to more than one; until
+then all that ran there seems to run on. After a power cut here it never does: who was connected
+then seems to be for ever, if they do not come back.
 """
 
 from __future__ import annotations
 
 import socket
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
+from buildbot.util.service import BuildbotService
 from buildbot.util.twisted import async_to_deferred
 from buildbot.worker.base import Worker
 from buildbot.worker.protocols.base import Connection
 from twisted.python import log
+
+from buildbot_nix.state import State, forget_connections
 
 #: Seconds after which a machine that is silent is lost.
 SILENCE_MAX = 60
@@ -41,6 +46,33 @@ class RemoteWorker(Worker):
         except OSError as error:
             log.msg(f"{self.workername}: a machine that disappears is noticed late: {error}")
         await super().attached(conn)
+
+
+class Connections(BuildbotService):
+    """Keeps true what the database says of who is connected."""
+
+    SERVICE_NAME: ClassVar[str] = "nix-connections"
+
+    name = SERVICE_NAME
+
+    @async_to_deferred
+    async def startService(self) -> None:
+        await super().startService()
+        # Workers may connect after this, and only then does this master count as one that runs.
+        await self._forget()
+        # A spare master notices late that the one whose place it takes is gone.
+        self._ends = await self.master.mq.startConsuming(
+            lambda *_: self._forget(), ("masters", None, "stopped")
+        )
+
+    @async_to_deferred
+    async def stopService(self) -> None:
+        self._ends.stopConsuming()
+        await super().stopService()
+
+    @async_to_deferred
+    async def _forget(self) -> None:
+        await State.find(self.master).do(forget_connections)
 
 
 def expect_answers(connection: socket.socket) -> None:

@@ -153,10 +153,8 @@ class Instance:
     def stop(self) -> None:
         """Ends everything, keeps the logs, and fails if a process of ours is left."""
         try:
-            # The master ends as well. One that has just started may take a worker that did not
-            # come back yet for one that is there.
             for worker in self.workers:
-                worker.end()
+                worker.stop()
             if self.master is not None:
                 self.master.stop()
             assert_none_left([str(self.folder), f"salt={RUN}"])

@@ -78,16 +78,11 @@ class Worker:
 
         wait_until(f"the slots of {self.name}", connected, seen=lambda: tail(self.log))
 
-    def end(self) -> None:
-        """Ends it; nobody needs to know."""
-        if self.process.exit_status is None:
-            self.process.stop()
-
     def stop(self) -> None:
         """Ends it, and waits until the master knows."""
         if self.process.exit_status is not None:
             return
-        self.end()
+        self.process.stop()
         master = self._instance.master
         if master is not None and master.exit_status is None:
             wait_until(f"the master's goodbye to {self.name}", lambda: not self.connected())

@@ -7,6 +7,7 @@ A table is made and changed by a script in ``migrations/versions``, and kept sma
 
 from __future__ import annotations
 
+from buildbot_nix.state.buildbot_rows import forget_connections
 from buildbot_nix.state.database import State
 from buildbot_nix.state.deliveries import DeliveryTable, StoredDelivery
 from buildbot_nix.state.failures import Failure, Failures
@@ -29,5 +30,6 @@ __all__ = [
     "Repositories",
     "State",
     "StoredDelivery",
+    "forget_connections",
     "known_repositories",
 ]

@@ -1,4 +1,4 @@
-"""How long Buildbot's own builds and logs are kept: all its tables would grow for ever.
+"""Rows of Buildbot's own that nobody else deletes: its tables would grow for ever.
 
 Buildbot has a janitor for logs, which deletes all at once, and none for builds. Rows that belong to
 others are deleted here as the database would do if SQLite were told to.
@@ -97,6 +97,14 @@ def prune_builders(connection: Connection, _before: int, limit: int) -> int:
     delete(connection, Model.builders_tags, "builderid", ids)
     delete(connection, table, "id", ids)
     return len(ids)
+
+
+def forget_connections(connection: Connection) -> None:
+    """Workers are connected to masters that run. One that was killed could not note that its
+    workers have left, and Buildbot never does that for it."""
+    masters, table = Model.masters, Model.connected_workers
+    running = sa.select(masters.c.id).where(masters.c.active == 1)
+    connection.execute(sa.delete(table).where(table.c.masterid.not_in(running)))
 
 
 def of(connection: Connection, table: Any, column: str, owners: Sequence[int]) -> list[int]:

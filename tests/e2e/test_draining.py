@@ -44,3 +44,12 @@ def test_what_runs_is_waited_for(instance: Instance, repository: Repository) -> 
     assert instance.child_results(build) == {"slow": "success"}
     wait_until("the end of the workers", lambda: worker.process.exit_status is not None)
     assert worker.process.exit_status == 0, worker.process.tail()
+
+
+def test_a_master_that_was_killed_knows_who_is_gone(instance: Instance) -> None:
+    worker = instance.start_worker()
+    instance.kill_master()
+    worker.process.stop()
+    instance.launch()
+    instance.wait_until_it_answers()
+    assert worker.connected() == []
