@@ -706,6 +706,9 @@ class Run:
         """After ``restore`` and all lines: nothing more happens to this run of the past."""
     def amend(self, records: list[tuple[dict[str, str], BuildResult, str, str]]) -> None:
         """All that is recorded of the run, after attributes that had ended were built again."""
+    def freed_by(self, attr: str) -> list[str]:
+        """After ``restore`` and all lines: attributes that were not built because ``attr`` had
+        failed, and may be now that it was built."""
     def take_questions(self) -> list[str]:
         """Derivations of which is to be found out whether they have failed before, a bounded
         number; owes one ``answer``. Empty if there are none, or the last answer is owed."""

@@ -1,11 +1,13 @@
 """What came of a run, told anew when one of its attributes was built again.
 
-Somebody who sees one failure and has it built again wants the whole to be fine by that: the page of
-the evaluation, its result, and what forges are told.
+Somebody who sees one failure and has it built again wants the whole to be fine by that: what was
+not built because of it, the page of the evaluation, its result, and what forges are told.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -21,11 +23,12 @@ from twisted.python import log
 from buildbot_nix._bridge import in_thread
 from buildbot_nix._native import Finding, Run
 from buildbot_nix.continuation import replay
+from buildbot_nix.driver import RunDriver
 from buildbot_nix.records.past import PastBuild, past_builds, properties_of
 from buildbot_nix.records.rows import rewrite_log
 from buildbot_nix.run_events import AttributeEnded, RunEnded, RunEvent, RunEvents, Subject
 from buildbot_nix.state import JobSet, JobSets, State
-from buildbot_nix.steps.trigger import RESULTS, SUMMARY, BuildFlake, RunDriver
+from buildbot_nix.steps.trigger import RESULTS, SUMMARY, BuildFlake
 
 #: Results of evaluations that what their attributes come to may change.
 AMENDED = (SUCCESS, WARNINGS, FAILURE, CANCELLED)
@@ -54,6 +57,10 @@ class Amender(BuildbotService):
         super().__init__(*args, **kwargs)
         # One after the other: each reads all and writes what it comes to.
         self._turn = defer.DeferredLock()
+        #: Ends of rebuilds that no run tells of yet.
+        self._ended: list[AttributeEnded] = []
+        #: Attributes that were built again while their run went on, by its request.
+        self._built_early: dict[int, list[str]] = defaultdict(list)
 
     @async_to_deferred
     async def startService(self) -> None:
@@ -67,25 +74,50 @@ class Amender(BuildbotService):
 
     def _heard(self, event: RunEvent) -> None:
         if isinstance(event, AttributeEnded) and event.is_rebuild:
-            done = self._turn.run(self._amend, event.subject)
+            self._ended.append(event)
+            done = self._turn.run(self._take_ended)
         elif isinstance(event, RunEnded) and event.results != RETRY:
-            done = JobSets(State.find(self.master)).end(event.subject.request)
+            done = self._turn.run(self._run_ended, event.subject)
         else:
             return
         done.addErrback(lambda failure: log.err(failure, f"after {type(event).__name__}"))
 
     @async_to_deferred
-    async def _amend(self, rebuild: Subject) -> None:
+    async def _take_ended(self) -> None:
+        """All that ended while others were told of."""
         state = State.find(self.master)
-        parent = await state.do(parent_of, rebuild.build)
-        if parent is None:
-            return
+        ended, self._ended = self._ended, []
+        parents: dict[int, Parent] = {}
+        built: dict[int, list[str]] = defaultdict(list)
+        for event in ended:
+            parent = await state.do(parent_of, event.subject.build)
+            if parent is not None:
+                parents[parent.request] = parent
+                if event.results in (SUCCESS, WARNINGS):
+                    built[parent.request].append(event.attr)
+        for request, parent in parents.items():
+            await self._amend(parent, built[request])
+
+    @async_to_deferred
+    async def _run_ended(self, run: Subject) -> None:
+        state = State.find(self.master)
+        await JobSets(state).end(run.request)
+        built = self._built_early.pop(run.request, None)
+        parent = await state.do(last_of, run.build) if built else None
+        if built and parent is not None:
+            await self._amend(parent, built)
+
+    @async_to_deferred
+    async def _amend(self, parent: Parent, built: list[str]) -> None:
+        """``built`` are attributes of the run that were built again and well."""
+        state = State.find(self.master)
         base = self.master.config.buildbotURL
         past: list[PastBuild] = await state.do(past_builds, parent.request)
         records = [build.row(base) for build in past]
         driver = self._driver_of(parent.request)
         if driver is not None:
             driver.amend(records)
+            self._built_early[parent.request] += built
             return
         job_set = await JobSets(state).find(parent.request)
         if job_set is None or parent.results not in AMENDED:
@@ -95,11 +127,19 @@ class Amender(BuildbotService):
         run.restore(records)
         await replay(state, job_set, run.feed)
         run.end_of_evaluation(0)
+        freed = dict.fromkeys(name for attr in built for name in run.freed_by(attr))
         if job_set.lost is not None:
             run.recall_lost(job_set.lost)
         run.close()
         await self._write(state, parent, run)
         self._tell(parent, job_set, run)
+        await self._build(freed, past)
+
+    async def _build(self, attrs: Iterable[str], past: list[PastBuild]) -> None:
+        """Has ``attrs`` built, as if somebody asked for each."""
+        last = {build.properties.get("attr"): build.id for build in past}
+        for attr in attrs:
+            await self.master.data.control("rebuild", {}, ("builds", str(last[attr])))
 
     def _driver_of(self, request: int) -> RunDriver | None:
         """The driver of a run that goes on."""
@@ -147,14 +187,21 @@ def parent_of(connection: Connection, build: int) -> Parent | None:
         .join(builds, builds.c.buildrequestid == requests.c.id)
         .where(builds.c.id == build)
     )
-    request = sa.select(builds.c.buildrequestid).where(builds.c.id == query.scalar_subquery())
-    last = (
+    parent = connection.execute(query).scalar()
+    return None if parent is None else last_of(connection, parent)
+
+
+def last_of(connection: Connection, evaluation: int) -> Parent | None:
+    """The last build of the request of the build ``evaluation``. Runs in a thread."""
+    builds = Model.builds
+    request = sa.select(builds.c.buildrequestid).where(builds.c.id == evaluation)
+    query = (
         sa.select(builds)
         .where(builds.c.buildrequestid == request.scalar_subquery())
         .order_by(builds.c.id.desc())
         .limit(1)
     )
-    row = connection.execute(last).first()
+    row = connection.execute(query).first()
     if row is None:
         return None
     branch = properties_of(connection, [row.id])[row.id].get("branch")

@@ -30,6 +30,7 @@ PastRecord = tuple[dict[str, str], BuildResult, str, str]
 class PastBuild(NamedTuple):
     """A build or record that has ended."""
 
+    id: int
     #: Properties that are texts.
     properties: dict[str, str]
     result: BuildResult
@@ -63,6 +64,7 @@ def past_builds(connection: Connection, request: int) -> list[PastBuild]:
     properties = properties_of(connection, [row.id for row in rows])
     return [
         PastBuild(
+            row.id,
             properties[row.id],
             RESULTS.get(row.results, BuildResult.Transient),
             row.state_string,

@@ -150,6 +150,15 @@ impl Run {
             self.lock().close();
             Ok::<_, Error>(())
         })
+    fn freed_by(&self, python: Python<'_>, attr: &str) -> PyResult<Vec<String>> {
+        boundary::call(python, || {
+            let run = self.lock();
+            let freed = run.freed_by(attr).into_iter();
+            let names = freed.filter_map(|index| Some(run.attributes().get(index)?.attr.clone()));
+            Ok::<_, Error>(names.collect())
+        })
+    }
+
     }
 
     fn amend(&self, python: Python<'_>, records: Vec<PastRecord>) -> PyResult<()> {

@@ -1,6 +1,9 @@
 //! A run that goes on where it was when its master ended, or is looked at again later.
 
+use std::collections::HashSet;
+
 use super::{AttributeIndex, Outcome, Run};
+use crate::graph::State;
 use crate::machine_line::BuildResult;
 use crate::nix::DrvPath;
 
@@ -63,6 +66,43 @@ impl Run {
         }
     }
 
+    /// Attributes that were not built, or in vain, because `attr` had failed, and may be now that it
+    /// was built: nothing else keeps them from it. Before [`Run::close`]. Of several with one
+    /// derivation, the first.
+    pub fn freed_by(&self, attr: &str) -> Vec<AttributeIndex> {
+        let mut jobs = self.attributes.iter().filter_map(|it| it.job.as_ref());
+        let Some(built) = jobs.find(|job| job.attr == attr) else {
+            return Vec::new();
+        };
+        let mut seen = HashSet::new();
+        let is_freed = |index: &AttributeIndex| {
+            let job = self.attributes.get(*index).and_then(|it| it.job.as_ref());
+            let (Some(job), Some(node), Some(past)) =
+                (job, self.node_of(*index), self.past_of(*index))
+            else {
+                return false;
+            };
+            let may_be_built = match &past.life {
+                Life::Unbuilt { cause } => {
+                    let needs_it = job.needs.contains(&built.drv_path)
+                        || built.needed_by.contains(&job.drv_path);
+                    cause.is_some() && needs_it && self.graph.state(node) == State::Ready
+                }
+                // It was begun before it was known to need that.
+                Life::Built {
+                    result, failed_drv, ..
+                } => {
+                    *result == BuildResult::Failed
+                        && job.drv_path != built.drv_path
+                        && failed_drv.as_ref() == Some(&built.drv_path)
+                }
+                Life::FailedBefore { .. } => false,
+            };
+            may_be_built && seen.insert(node)
+        };
+        (0..self.attributes.len()).filter(is_freed).collect()
+    }
+
     /// Nothing more happens to a run of the past: what was not built stays that.
     pub fn close(&mut self) {
         self.release_held();
@@ -98,7 +138,7 @@ impl Run {
             let Some(attribute) = self.attributes.get_mut(index) else {
                 continue;
             };
-            if matches!(attribute.outcome, Outcome::Waiting | Outcome::Running) {
+            if !attribute.outcome.is_final() {
                 continue;
             }
             attribute.outcome = match result {

@@ -221,20 +221,43 @@ fn a_run_of_the_past_is_told_as_it_became() {
 }
 
 #[test]
-fn what_waits_is_told_with_its_reason() {
-    let mut run = run_of([
-        job("a", "a", CacheStatus::NotBuilt, &[]),
-        job("b<i>", "b", CacheStatus::NotBuilt, &["a"]),
-        job("c", "c", CacheStatus::NotBuilt, &[]),
-        job("there", "there", CacheStatus::Local, &[]),
-        done(),
-    ]);
-    assert_eq!(run.take_ready(1), [0]);
-    let page = report::waiting(&run, vec![0]).unwrap();
-    for row in [
-        "<td>a</td><td>for the build of the same derivation in another evaluation</td>",
-        "<td>b&lt;i&gt;</td><td>for a</td>",
-        "<td>c</td><td>for a build slot</td>",
+fn a_rebuild_frees_what_was_not_built_because_of_it() {
+    let built = |result, failed: Option<&str>| Life::Built {
+        result,
+        message: None,
+        failed_drv: failed.map(|name| drv(name).parse().unwrap()),
+    };
+    let unbuilt = |cause: &str| Life::Unbuilt {
+        cause: Some(cause.to_owned()),
+    };
+    let mut run = Run::default();
+    run.restore(
+        [
+            ("first", built(BuildResult::Failed, Some("first"))),
+            ("other", built(BuildResult::Failed, Some("other"))),
+            ("needs-first", unbuilt("first")),
+            ("also-needs-first", unbuilt("first")),
+            ("needs-both", unbuilt("first")),
+            ("needs-needing", unbuilt("first")),
+            ("begun-too-early", built(BuildResult::Failed, Some("first"))),
+            ("fails-itself", built(BuildResult::Failed, Some("fails-itself"))),
+            ("first", built(BuildResult::Succeeded, None)),
+        ]
+        .map(|(attr, life)| {
+            let url = "http://ci/".to_owned();
+            (attr.to_owned(), Past { url, life })
+        }),
+    );
+    for (attr, name, needs) in [
+        ("first", "first", &[][..]),
+        ("other", "other", &[]),
+        ("needs-first", "needs-first", &["first"]),
+        ("also-needs-first", "needs-first", &["first"]),
+        ("needs-both", "needs-both", &["first", "other"]),
+        ("needs-needing", "needs-needing", &["needs-first"]),
+        ("begun-too-early", "begun-too-early", &[]),
+        ("fails-itself", "fails-itself", &["first"]),
+        ("was-cancelled", "was-cancelled", &["first"]),
     ] {
         assert!(page.contains(row), "{page}");
     }
