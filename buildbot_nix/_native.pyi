@@ -356,6 +356,8 @@ class Project:
     eval_builder: str
     #: Name of the builder that builds one attribute.
     build_builder: str
+    #: Name of the scheduler that cancels jobs that wait.
+    cancel_scheduler: str
 
 @final
 class GitSecrets:
@@ -442,6 +444,8 @@ class SchedulerKind:
     PullRequests: SchedulerKind
     Triggerable: SchedulerKind
     Force: SchedulerKind
+    #: Starts nothing, but cancels jobs that wait.
+    Cancel: SchedulerKind
     def __eq__(self, other: object, /) -> bool: ...
     def __ne__(self, other: object, /) -> bool: ...
     def __int__(self, /) -> int: ...
@@ -702,13 +706,13 @@ class Run:
         """Before anything is fed: properties, result, one line for people and URL of what an
         earlier life of this run has recorded of attributes, the oldest first. What was built or
         failed then stays that."""
+    def freed_by(self, attr: str) -> list[str]:
+        """After ``restore`` and all lines: attributes that were not built because ``attr`` had
+        failed, and may be now that it was built."""
     def close(self) -> None:
         """After ``restore`` and all lines: nothing more happens to this run of the past."""
     def amend(self, records: list[tuple[dict[str, str], BuildResult, str, str]]) -> None:
         """All that is recorded of the run, after attributes that had ended were built again."""
-    def freed_by(self, attr: str) -> list[str]:
-        """After ``restore`` and all lines: attributes that were not built because ``attr`` had
-        failed, and may be now that it was built."""
     def take_questions(self) -> list[str]:
         """Derivations of which is to be found out whether they have failed before, a bounded
         number; owes one ``answer``. Empty if there are none, or the last answer is owed."""
@@ -770,9 +774,16 @@ class Run:
         """
     def summary(self) -> str:
         """How it stands, in one line."""
-    def waiting(self, elsewhere: list[int]) -> str | None:
+    def set_elsewhere(self, index: int, is_elsewhere: bool) -> None:
+        """A job from ``take_ready`` waits for another run that builds the same, or no more."""
+    def waiting(self, cancel_url: str) -> str | None:
         """What waits and for what, as an HTML fragment, everything escaped; None if nothing does.
-        ``elsewhere`` has the jobs that another run builds now."""
+        ``cancel_url`` is where some of it can be cancelled."""
+    def waiting_names(self, limit: int) -> list[str]:
+        """The first ``limit`` attributes that wait."""
+    def find_waiting(self, attr: str) -> Job | None:
+        """The job that waits under this name, or under another one if they share a derivation.
+        ``finish`` cancels it, and what needs it."""
     def html(self) -> str:
         """The whole run as an HTML fragment, failures first, everything escaped."""
 

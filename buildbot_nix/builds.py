@@ -6,22 +6,21 @@ many may run. See "Attributes are built by the evaluation" in docs/architecture.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import NamedTuple, cast
 
 from buildbot.process.buildstep import BuildStep
 from buildbot.process.log import StreamLog
-from buildbot.process.results import CANCELLED, EXCEPTION, FAILURE, SUCCESS, WARNINGS
+from buildbot.process.results import FAILURE, SUCCESS, WARNINGS
 from buildbot.util.twisted import async_to_deferred
 from buildbot.worker.base import Worker
-from twisted.internet import defer
 from twisted.python import log
 
 from buildbot_nix._bridge import in_thread
 from buildbot_nix._native import BuildResult, Job, OutcomeReader, Plan, Project, Unbuilt
-from buildbot_nix.agent import AgentCommand, no_word, text_properties, was_killed
+from buildbot_nix.agent import AgentCommand, text_properties, was_killed
+from buildbot_nix.attempts import Buildable, Patience, agent_command
 from buildbot_nix.errors import BuildbotNixError
 from buildbot_nix.feed import Slot
 from buildbot_nix.post_build import MEANING, AttributeProperties, PostBuildCommand
@@ -30,13 +29,10 @@ from buildbot_nix.records.step import RecordedStep
 from buildbot_nix.run_events import AttributeEnded, RunEvents, Subject
 from buildbot_nix.slots import SlotCommand, StoppedError, WorkerLostError
 from buildbot_nix.uploads import Uploads
+from buildbot_nix.verdicts import FailedBuild, Verdict, ending
 
-#: Seconds that Buildbot waits longer than the agent before it ends a build itself.
-GRACE_SECONDS = 120
 #: Name of the step of every build.
 STEP = "Build flake attr"
-#: Folder in which agents run. They leave nothing in it.
-WORKDIR = "build"
 #: Times that a build is begun, should its worker get lost.
 ATTEMPTS = 3
 #: Of these also what is built again: on which machine, and whether the commit is of its branch.
@@ -48,91 +44,12 @@ FORCE_PROPERTY = "nix_force_evaluation"
 #: Properties of an evaluation that the builds of its attributes have too.
 INHERITED = ("branch", "codebase", "got_revision", "project", "repository")
 
-#: How properties begin that have the paths of outputs.
-OUTPUT = "output."
-
-RESULTS = {
-    BuildResult.Succeeded: SUCCESS,
-    BuildResult.Failed: FAILURE,
-    # Nothing is known about the derivation, and somebody should look at the machine.
-    BuildResult.Transient: EXCEPTION,
-    BuildResult.Cancelled: CANCELLED,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """How one build ended."""
-
-    result: BuildResult
-    #: For people, if it did not go well.
-    message: str | None = None
-    #: The derivation whose builder failed, this one or one that it needs.
-    failed_drv: str | None = None
-    #: Properties that the build gets.
-    properties: dict[str, str] = field(default_factory=dict)
-    #: Whether it may be different in a while.
-    may_pass: bool = False
-    #: Whether a limit ended it.
-    exceeded: bool = False
-    #: What was done, if it went well.
-    text: str | None = None
-    #: What went wrong afterwards and does not matter to those who need the result.
-    warning: str | None = None
-
-    @property
-    def outputs(self) -> dict[str, str]:
-        """Paths by name of output."""
-        named = self.properties.items()
-        return {n.removeprefix(OUTPUT): path for n, path in named if n.startswith(OUTPUT)}
-
-    @property
-    def fails_derivation(self) -> bool:
-        """Whether nobody can build it, here and now; not if only what came after failed."""
-        return self.result == BuildResult.Failed and self.failed_drv is not None
-
-    @property
-    def lasting_failure(self) -> str | None:
-        """The derivation of which it is known for good that its builder fails."""
-        return self.failed_drv if self.fails_derivation and not self.exceeded else None
-
-    @classmethod
-    def of(cls, reader: OutcomeReader, remote: AgentCommand) -> Verdict:
-        """What the agent said, or why it said nothing."""
-        if remote.output_error is not None:
-            return cls(BuildResult.Transient, str(remote.output_error))
-        if reader.result is None:
-            message = reader.message or no_word("build", remote.rc)
-            return cls(BuildResult.Transient, message)
-        properties = {f"{OUTPUT}{name}": path for name, path in reader.outputs}
-        if reader.failed_drv is not None:
-            properties["failed_drv"] = reader.failed_drv
-        went_well = reader.result == BuildResult.Succeeded
-        return cls(
-            result=reader.result,
-            message=reader.message,
-            failed_drv=reader.failed_drv,
-            properties=properties,
-            may_pass=reader.may_pass,
-            exceeded=reader.exceeded,
-            text=reader.text if went_well else None,
-        )
-
 
 class Builders(NamedTuple):
     """The builders of a project, as the database calls them."""
 
     evaluation: int
     build: int
-
-
-class Buildable(NamedTuple):
-    """What an agent needs to know of a build."""
-
-    drv_path: str
-    attr: str
-    #: What is known of the evaluated commit, which decides whether the result is kept.
-    properties: dict[str, str]
 
 
 class Transcript:
@@ -153,22 +70,6 @@ class Transcript:
         self._record.log("o", text)
 
     add_stdout_lines = addStdout
-
-
-def agent_command(
-    plan: Plan, project: Project, build: Buildable, reader: OutcomeReader, log: StreamLog
-) -> AgentCommand:
-    """The agent that builds ``build``, and writes to ``log``."""
-    command = plan.build_command(project.name, *build)
-    remote = AgentCommand(
-        workdir=WORKDIR,
-        command=command,
-        on_output=reader.feed,
-        max_time=plan.build_timeout + GRACE_SECONDS,
-    )
-    log.addHeader(f"$ {shlex.join(command)}\n")
-    remote.useLog(log)
-    return remote
 
 
 class AttributeBuilds:
@@ -204,6 +105,13 @@ class AttributeBuilds:
             return ""
         base = self._master.config.buildbotURL
         return f"{base}#/builders/{ids.builder}/builds/{ids.number}"
+
+    @property
+    def cancel_url(self) -> str:
+        """Where jobs that wait can be cancelled."""
+        base = self._master.config.buildbotURL
+        form = f"builders/{self._builders.evaluation}/force/{self._project.cancel_scheduler}"
+        return f"{base}#/{form}"
 
     @async_to_deferred
     async def run(
@@ -432,64 +340,10 @@ class AttributeBuild:
         return agent_command(builds._plan, builds._project, build, self._reader, log)
 
 
-class Patience:
-    """Tries again what failed by the fault of a machine, after a while."""
-
-    def __init__(self, plan: Plan, slot: Slot) -> None:
-        self._plan = plan
-        self._slot = slot
-        self._attempts = 0
-
-    @async_to_deferred
-    async def goes_on(self, verdict: Verdict, say: Callable[[str], object]) -> bool:
-        """Whether there is another attempt after one that ended with ``verdict``, once it is time
-        and there is a slot for it again. ``say`` is told for the log. Raises
-        :class:`StoppedError`."""
-        self._attempts += 1
-        pause = self._plan.retry_pause(self._attempts) if verdict.may_pass else None
-        if pause is None:
-            return False
-        say(
-            f"Attempt {self._attempts} could not build it: {verdict.message}. "
-            f"This may pass: attempt {self._attempts + 1} is in {pause} s."
-        )
-        try:
-            await self._slot.rest(pause)
-        except defer.CancelledError:
-            say("Stopped while it waited for the next attempt.")
-            raise StoppedError from None
-        say(f"Attempt {self._attempts + 1}:")
-        return True
-
-
-@dataclass(frozen=True, slots=True)
-class FailedBuild:
-    """A build that was tried and did not work, of whichever run."""
-
-    verdict: Verdict
-    #: Its page.
-    url: str
-
-    def for_others(self) -> Verdict:
-        """The verdict for who waited for it."""
-        message = self.verdict.message or "failed"
-        return replace(
-            self.verdict, message=f"{message} (built for another evaluation: {self.url})"
-        )
-
-
 def end_record(record: Record, verdict: Verdict) -> None:
     """The build ended like that."""
     results, text = ending(verdict)
     record.finish(results, text, recorded(verdict))
-
-
-def ending(verdict: Verdict) -> tuple[int, str]:
-    """One of Buildbot's results, and a line for people."""
-    text = verdict.message or verdict.text or "build successful"
-    if verdict.result == BuildResult.Succeeded and verdict.warning is not None:
-        return WARNINGS, f"{text}; {verdict.warning}"
-    return RESULTS[verdict.result], text
 
 
 def recorded(verdict: Verdict) -> dict[str, Property]:

@@ -46,6 +46,7 @@ from buildbot_nix._native import (
 from buildbot_nix.amend import Amender
 from buildbot_nix.auth.access import Access
 from buildbot_nix.builds import FORCE_PROPERTY
+from buildbot_nix.cancelling import CancelJobs
 from buildbot_nix.continuation import MachineChoice
 from buildbot_nix.database import database_config
 from buildbot_nix.errors import BuildbotNixError, ConfigError
@@ -226,6 +227,8 @@ class Materialiser:
         project = self.projects[row.project]
         if row.kind == SchedulerKind.Triggerable:
             return Triggerable(name=row.name, builderNames=[row.builder])
+        if row.kind == SchedulerKind.Cancel:
+            return CancelJobs(name=row.name, builderNames=[row.builder])
         if row.kind == SchedulerKind.Force:
             return force_scheduler(row, project, self.plan.cache_failed_builds)
         return SingleBranchScheduler(
@@ -288,10 +291,10 @@ class Materialiser:
         evaluations = self.plan.concurrent_evaluations
         services: list[Any] = [
             ForgeService(plan=self.plan),
+            Connections(name=Connections.SERVICE_NAME),
             Machines(slots=dict(slots), evaluations=evaluations),
             Records(name=Records.SERVICE_NAME),
             Janitor(retention=self.plan.retention),
-            Connections(name=Connections.SERVICE_NAME),
             Outbox(name=Outbox.SERVICE_NAME),
             Reporter(plan=self.plan),
             Amender(name=Amender.SERVICE_NAME),

@@ -14,7 +14,7 @@ from buildbot_nix.feed import Feed
 from buildbot_nix.flights import Flights
 
 if TYPE_CHECKING:
-    from buildbot_nix.builds import FailedBuild
+    from buildbot_nix.verdicts import FailedBuild
 
 
 class Machine:

@@ -6,6 +6,7 @@ failed, of a step that raised, of a worker that is lost, and of what somebody st
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from buildbot.process.factory import BuildFactory
 from buildbot.process.results import RETRY
 from buildbot.util.twisted import async_to_deferred
 
+from buildbot_nix.driver import RunDriver
 from buildbot_nix.run_events import (
     AttributeEnded,
     AttributeStarted,
@@ -27,10 +29,9 @@ from buildbot_nix.run_events import (
     Subject,
 )
 from buildbot_nix.steps.eval import EvaluateFlake
-from buildbot_nix.steps.trigger import RunDriver
 
 
-class ToldBuild(Build):
+class ToldBuild(Build, ABC):
     """A build of the project ``project`` that tells."""
 
     #: Set by :class:`ToldFactory`.
@@ -51,13 +52,13 @@ class ToldBuild(Build):
             seconds = self._now() - self._begun_at
             self.tell_end(" ".join(self.text) or " ".join(text), seconds)
 
+    @abstractmethod
     def tell_begin(self) -> None:
         """The build has a number and its steps."""
-        raise NotImplementedError
 
+    @abstractmethod
     def tell_end(self, text: str, seconds: float) -> None:
         """The build has ended, after ``seconds``, and is written as that."""
-        raise NotImplementedError
 
     def subject(self) -> Subject:
         """What it is about, as far as that is known."""

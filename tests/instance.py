@@ -307,9 +307,12 @@ class Instance:
         return {name: child.result for name, child in self.children(build).items()}
 
     def requests(self, builder: str) -> list[dict[str, Any]]:
-        """What was asked of a builder, with the result as a word."""
+        """What was asked of a builder, with the result, once there is one, as a word."""
         rows = self.rest.get(f"builders/{self.builder_id(builder)}/buildrequests")
-        return [{**row, "result": result_name(row["results"])} for row in rows]
+        return [
+            {**row, "result": result_name(row["results"]) if row["complete"] else None}
+            for row in rows
+        ]
 
     def force(self, project: str, **fields: object) -> int:
         """Presses the button "Build"; returns the id of the evaluation that it starts."""

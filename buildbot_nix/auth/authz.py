@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from buildbot.data.exceptions import InvalidPathError
 from buildbot.data.forceschedulers import ForceSchedulerEndpoint
 from buildbot.master import BuildMaster
+from buildbot.schedulers.forcesched import ForceScheduler
 from buildbot.util.twisted import async_to_deferred
 from buildbot.www.authz.authz import Authz, Forbidden
 from twisted.python import log
@@ -17,6 +18,7 @@ from buildbot_nix.auth.permissions import Permissions
 from buildbot_nix.auth.proxy import ProxyGate
 from buildbot_nix.auth.sessions import Sessions
 from buildbot_nix.auth.subjects import Subjects, UnknownSubjectError
+from buildbot_nix.cancelling import CancelJobs
 
 #: What Buildbot's control endpoints do. What is not listed is for admins.
 ACTIONS = {
@@ -128,8 +130,10 @@ class Authorizer(Authz):
         what = ACTIONS.get((type(endpoint).__name__, action), Action.Operate)
         if what == Action.Force:
             assert isinstance(endpoint, ForceSchedulerEndpoint)
-            builders = await self._forced(endpoint, arguments, options)
+            scheduler = await self._force_scheduler(endpoint, arguments["schedulername"])
+            builders = await self._forced(scheduler, options)
             projects = [await self._project(path, {"buildername": name}) for name in builders]
+            what = Action.Cancel if isinstance(scheduler, CancelJobs) else what
             return Asked(what, frozenset(projects or [None]))
         project = await self._project(path, arguments)
         author = await self._author(arguments) if what == Action.Restart else None
@@ -141,17 +145,17 @@ class Authorizer(Authz):
         except UnknownSubjectError:
             raise InvalidPathError(f"Invalid path: {place(path)}") from None
 
-    async def _forced(
-        self,
-        endpoint: ForceSchedulerEndpoint,
-        arguments: Mapping[str, Any],
-        options: Mapping[str, Any],
-    ) -> Iterable[str]:
-        """The builders that a force scheduler would start, which are not only its own: Buildbot
-        takes any builder that the request names."""
-        scheduler = await endpoint.findForceScheduler(arguments["schedulername"])
-        if scheduler is None:
-            raise InvalidPathError(f"Invalid path: forceschedulers/{arguments['schedulername']}")
+    async def _force_scheduler(self, endpoint: ForceSchedulerEndpoint, name: str) -> ForceScheduler:
+        # Buildbot does not put its absence into a Deferred.
+        found = endpoint.findForceScheduler(name)
+        if found is None:
+            raise InvalidPathError(f"Invalid path: forceschedulers/{name}")
+        scheduler: ForceScheduler = await found
+        return scheduler
+
+    async def _forced(self, scheduler: ForceScheduler, options: Mapping[str, Any]) -> Iterable[str]:
+        """The builders that ``scheduler`` would start, which are not only its own: Buildbot takes
+        any builder that the request names."""
         names = await scheduler.computeBuilderNames(
             options.get("builderNames"), options.get("builderid")
         )

@@ -13,21 +13,15 @@ from twisted.python.failure import Failure
 
 from buildbot_nix._native import BuildResult, OutcomeReader, Plan, Project
 from buildbot_nix.agent import text_properties
-from buildbot_nix.builds import (
-    STEP,
-    Buildable,
-    FailedBuild,
-    Patience,
-    Verdict,
-    agent_command,
-    ending,
-)
+from buildbot_nix.attempts import Buildable, Patience, agent_command
+from buildbot_nix.builds import STEP
 from buildbot_nix.feed import Place, Slot
 from buildbot_nix.machines import Machine, Machines
 from buildbot_nix.memory import Memory
 from buildbot_nix.post_build import RunPostBuildCommand
 from buildbot_nix.slots import SlotCommand, StoppedError, WorkerLostError
 from buildbot_nix.uploads import Uploads
+from buildbot_nix.verdicts import FailedBuild, Verdict, ending
 
 
 class BuildAttribute(BuildStep):

@@ -15,13 +15,13 @@ from buildbot_nix.admission import Place
 from buildbot_nix.agent import run_agent, text_properties, was_killed
 from buildbot_nix.builds import FORCE_PROPERTY, AttributeBuilds
 from buildbot_nix.continuation import Lines, continued, may_start_again, past_of, replay
+from buildbot_nix.driver import RunDriver
 from buildbot_nix.history import History
 from buildbot_nix.machines import Machine, Machines
 from buildbot_nix.memory import FORGET_PROPERTY, Memory
 from buildbot_nix.state import JobSet, JobSets, State
 from buildbot_nix.steps.checkout import PROPERTY_SOURCE
 from buildbot_nix.steps.credentials import WithCredentials
-from buildbot_nix.steps.trigger import RunDriver
 
 #: Seconds that Buildbot waits longer than the agent before it ends an evaluation itself.
 GRACE_SECONDS = 120

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import signal
 
+import pytest
+
 from tests.instance import Instance
 from tests.processes import assert_none_left, processes_of
 from tests.repository import SYSTEM, Repository, flake
+from tests.rest import RefusedError
 from tests.summary import verdicts
 from tests.waiting import wait_until
 
@@ -74,7 +77,8 @@ def test_stopping_while_it_evaluates(instance: Instance) -> None:
 
 
 def test_a_new_commit_supersedes_the_old(instance: Instance) -> None:
-    repository = instance.repository("superseded", flake(long_checks(2)))
+    checks = long_checks(2) + 'needs-long = drv "needs-long" "" { needs = long-1; };'
+    repository = instance.repository("superseded", flake(checks))
     old = repository.head()
     wait_for_builders(repository, 1)
 
@@ -82,10 +86,38 @@ def test_a_new_commit_supersedes_the_old(instance: Instance) -> None:
 
     superseded = instance.wait_for_build("superseded", old)
     assert superseded.result == "cancelled", superseded.texts()
+    assert set(instance.child_results(superseded).values()) == {"cancelled"}
+    assert set(verdicts(superseded, SYSTEM).values()) == {"was cancelled"}
     build = instance.wait_for_build("superseded", new)
     assert build.result == "success", build.texts()
     assert_none_left([f"salt={repository.salt}"])
     instance.poll_rarely("superseded")
+    instance.reconfigure()
+
+
+def test_a_new_commit_supersedes_an_evaluation_that_waits(instance: Instance) -> None:
+    repository = instance.repository("superseded-early", flake('a = ok "a";'))
+    instance.wait_for_build("superseded-early", repository.head())
+    workers = [f"workers/{row['workerid']}" for row in instance.rest.get("workers")]
+    for worker in workers:
+        instance.rest.control(worker, "pause", reason="a test")
+    try:
+
+        def requests() -> list[str | None]:
+            return [row["result"] for row in instance.requests("superseded-early/nix-eval")]
+
+        repository.commit(flake('b = ok "b";'), message="Something")
+        wait_until("the first", lambda: requests() == ["success", None], seen=requests)
+        new = repository.commit(flake('c = ok "c";'), message="Something better")
+        # It never began: Buildbot makes one of both.
+        superseded = ["success", "skipped", None]
+        wait_until("the second", lambda: requests() == superseded, seen=requests)
+    finally:
+        for worker in workers:
+            instance.rest.control(worker, "unpause", reason="a test")
+    build = instance.wait_for_build("superseded-early", new)
+    assert build.result == "success", build.texts()
+    instance.poll_rarely("superseded-early")
     instance.reconfigure()
 
 
@@ -119,6 +151,48 @@ def test_stopping_one_build_cancels_what_needs_it(instance: Instance) -> None:
         "b": "was built",
     }
     assert_none_left([f"salt={repository.salt}"])
+
+
+def test_one_job_that_waits_is_cancelled(instance: Instance) -> None:
+    project = "cancelled-one"
+    checks = """
+      long = drv "long" "trap ': > $out; exit' USR1; while true; do pause 1; done" {};
+      needs-long = drv "needs-long" "echo done > $out" { needs = long; };
+      unwanted = drv "unwanted" "echo done > $out" { needs = long; };
+      needs-unwanted = drv "needs-unwanted" "echo done > $out" { needs = unwanted; };
+    """
+    repository = instance.repository(project, flake(checks), poll_interval=NEVER)
+    build_id = instance.wait_for_start(project, repository.head())
+    button = f"forceschedulers/{project}-cancel"
+
+    def offered() -> list[str]:
+        [fields] = instance.rest.get_one(button)["all_fields"]
+        [jobs] = [field for field in fields["fields"] if field["name"] == "jobs"]
+        return list(jobs["choices"])
+
+    jobs = [f"1 {SYSTEM}.{name}" for name in ("needs-long", "needs-unwanted", "unwanted")]
+    wait_until("what can be cancelled", lambda: sorted(offered()) == jobs, seen=offered)
+    _, requests = instance.rest.control(
+        button, "force", jobs=[f"1 {SYSTEM}.unwanted"], reason="too large"
+    )
+    # There Buildbot leads who has pressed it.
+    [row] = instance.rest.get(f"buildrequests/{next(iter(requests.values()))}/builds")
+    assert row["buildid"] == build_id
+    assert offered() == [f"1 {SYSTEM}.needs-long"]
+    with pytest.raises(RefusedError, match="waits any more"):
+        instance.rest.control(button, "force", jobs=[f"1 {SYSTEM}.long", "2 no.such"])
+    for pid in wait_for_builders(repository, 1):
+        os.kill(pid, signal.SIGUSR1)
+    build = instance.wait_for_end(build_id)
+    assert build.result == "cancelled", build.texts()
+    assert verdicts(build, SYSTEM) == {
+        "long": "was built",
+        "needs-long": "was built",
+        "unwanted": "was cancelled",
+        "needs-unwanted": "was cancelled",
+    }
+    assert instance.child_results(build) == {"long": "success", "needs-long": "success"}
+    assert "unwanted: too large (by somebody" in build.log("build flake", "cancelled")
 
 
 def test_a_builder_that_somebody_kills(instance: Instance) -> None:

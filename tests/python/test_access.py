@@ -23,6 +23,7 @@ from buildbot_nix._native import Permission, User
 from buildbot_nix.auth.authz import ACTIONS, AUTHOR_PROPERTY, Authorizer, user_of
 from buildbot_nix.auth.subjects import KEYS
 from buildbot_nix.auth.web import KINDS, OF_THEIR_PATH, Visible, sees_event
+from buildbot_nix.cancelling import CancelJobs
 from tests.python.forge_plans import forge_plan, repository
 
 #: Endpoints with a method `control` of their own, whose actions ``ACTIONS`` lists. Those of others
@@ -69,6 +70,10 @@ RIGHTS = {
     ("forceschedulers/team-secret-force", "force"): "--y---y",
     ("forceschedulers/other-thing-force", "force"): "nnnnnny",
     ("forceschedulers/reload-github-projects", "force"): "nnnnnny",
+    ("forceschedulers/team-site-cancel", "force"): "nnynnny",
+    ("forceschedulers/team-secret-cancel", "force"): "--y---y",
+    ("forceschedulers/other-thing-cancel", "force"): "nnnnnny",
+    ("forceschedulers/no-such", "force"): "-------",
     ("schedulers/1", "enable"): "nnnnnny",
     ("schedulers/2", "enable"): "--n---y",
     ("workers/1", "kill"): "nnnnnny",
@@ -135,6 +140,12 @@ class Master(TestReactorMixin, unittest.TestCase):
         schedulers.append(
             ForceScheduler(name="reload-github-projects", builderNames=["reload-github-projects"])
         )
+        schedulers += [
+            CancelJobs(
+                name=f"{project.replace('/', '-')}-cancel", builderNames=[f"{project}/nix-eval"]
+            )
+            for project in PROJECTS.values()
+        ]
         for scheduler in schedulers:
             yield scheduler.reconfigServiceWithSibling(scheduler)
             scheduler.parent = scheduler._master = self.master
@@ -235,10 +246,14 @@ class TestRights(Master):
 
     @defer.inlineCallbacks
     def test_a_build_says_who_stopped_it(self) -> Generator[Any, Any, None]:
-        options = {"reason": "too slow"}
-        path = ("builds", "10")
-        yield self.authz.assertUserAllowed(path, "stop", options, ROLES["member"])
-        self.assertEqual(options["reason"], "too slow (by github:alice)")
+        for path, action in (
+            (("builds", "10"), "stop"),
+            (("buildrequests", "10"), "cancel"),
+            (("forceschedulers", "team-site-cancel"), "force"),
+        ):
+            options = {"reason": "too slow"}
+            yield self.authz.assertUserAllowed(path, action, options, ROLES["member"])
+            self.assertEqual(options["reason"], "too slow (by github:alice)")
 
     @defer.inlineCallbacks
     def test_who_forces_a_build_does_not_become_its_author(self) -> Generator[Any, Any, None]:

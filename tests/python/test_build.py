@@ -11,8 +11,9 @@ from buildbot.process.log import StreamLog
 
 from buildbot_nix._native import BuildResult, OutcomeReader, Plan
 from buildbot_nix.agent import TERM_SECONDS, AgentCommand
-from buildbot_nix.builds import GRACE_SECONDS, Buildable, Verdict, agent_command
+from buildbot_nix.attempts import GRACE_SECONDS, Buildable, agent_command
 from buildbot_nix.errors import BuildbotNixError
+from buildbot_nix.verdicts import Verdict
 
 DRV = "/nix/store/g2w8y6hvvvrvbzkx6npjmq33fs4bzqrh-a.drv"
 OUT = "/nix/store/zpi5a6arpq7wqff0v89ml0cfg3j53dla-a"

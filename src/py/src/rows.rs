@@ -21,6 +21,7 @@ pub(crate) struct Project {
     change_repository: String,
     eval_builder: String,
     build_builder: String,
+    cancel_scheduler: String,
 }
 
 impl Project {
@@ -44,6 +45,7 @@ impl Project {
             change_repository: row.repository.clone(),
             eval_builder: builder(plan::BuilderKind::Eval),
             build_builder: builder(plan::BuilderKind::Build),
+            cancel_scheduler: row.cancel_scheduler(),
         }
     }
 }
@@ -128,6 +130,7 @@ pub(crate) enum SchedulerKind {
     PullRequests,
     Triggerable,
     Force,
+    Cancel,
 }
 
 #[pyclass(module = "buildbot_nix._native", frozen, get_all)]
@@ -148,6 +151,7 @@ impl From<&SchedulerPlan> for Scheduler {
                 plan::SchedulerKind::PullRequests => SchedulerKind::PullRequests,
                 plan::SchedulerKind::Triggerable => SchedulerKind::Triggerable,
                 plan::SchedulerKind::Force => SchedulerKind::Force,
+                plan::SchedulerKind::Cancel => SchedulerKind::Cancel,
             },
             project: row.project.to_string(),
             builder: row.builder.clone(),

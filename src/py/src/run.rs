@@ -63,6 +63,11 @@ impl Job {
     }
 }
 
+fn job_of(run: &run::Run, index: usize) -> Option<Job> {
+    let job = run.attributes().get(index)?.job.clone()?;
+    Some(Job { index, job })
+}
+
 /// An attribute that ended badly without a build of its own.
 #[pyclass(module = "buildbot_nix._native", frozen)]
 pub(crate) struct Unbuilt {
@@ -145,11 +150,6 @@ impl Run {
         })
     }
 
-    fn close(&self, python: Python<'_>) -> PyResult<()> {
-        boundary::call(python, || {
-            self.lock().close();
-            Ok::<_, Error>(())
-        })
     fn freed_by(&self, python: Python<'_>, attr: &str) -> PyResult<Vec<String>> {
         boundary::call(python, || {
             let run = self.lock();
@@ -159,6 +159,11 @@ impl Run {
         })
     }
 
+    fn close(&self, python: Python<'_>) -> PyResult<()> {
+        boundary::call(python, || {
+            self.lock().close();
+            Ok::<_, Error>(())
+        })
     }
 
     fn amend(&self, python: Python<'_>, records: Vec<PastRecord>) -> PyResult<()> {
@@ -217,11 +222,7 @@ impl Run {
         boundary::call(python, || {
             let mut run = self.lock();
             let indexes = run.take_ready(limit);
-            let attributes = run.attributes();
-            let jobs = indexes.into_iter().filter_map(|index| {
-                let job = attributes.get(index)?.job.clone()?;
-                Some(Job { index, job })
-            });
+            let jobs = indexes.into_iter().filter_map(|index| job_of(&run, index));
             Ok::<_, Error>(jobs.collect())
         })
     }
@@ -353,10 +354,30 @@ impl Run {
         boundary::call(python, || Ok::<_, Error>(report::short(&self.lock())))
     }
 
-    fn waiting(&self, python: Python<'_>, elsewhere: Vec<usize>) -> PyResult<Option<String>> {
+    fn waiting(&self, python: Python<'_>, cancel_url: &str) -> PyResult<Option<String>> {
         boundary::call(python, || {
-            Ok::<_, Error>(report::waiting(&self.lock(), elsewhere))
+            Ok::<_, Error>(report::waiting(&self.lock(), cancel_url))
         })
+    }
+
+    fn waiting_names(&self, python: Python<'_>, limit: usize) -> PyResult<Vec<String>> {
+        boundary::call(python, || {
+            let run = self.lock();
+            let names = run.waiting().map(|(_, attribute)| attribute.attr.clone());
+            Ok::<_, Error>(names.take(limit).collect())
+        })
+    }
+
+    fn find_waiting(&self, python: Python<'_>, attr: &str) -> PyResult<Option<Job>> {
+        boundary::call(python, || {
+            let run = self.lock();
+            let found = run.find_waiting(attr);
+            Ok::<_, Error>(found.and_then(|index| job_of(&run, index)))
+        })
+    }
+
+    fn set_elsewhere(&self, index: usize, is_elsewhere: bool) {
+        self.lock().set_elsewhere(index, is_elsewhere);
     }
 
     fn html(&self, python: Python<'_>) -> PyResult<String> {

@@ -302,6 +302,7 @@ fn builder_plans(project: &ProjectPlan) -> [BuilderPlan; 2] {
 
 /// Suffix of the name of what starts evaluations by hand.
 const FORCE: &str = "force";
+const CANCEL: &str = "cancel";
 
 impl ProjectPlan {
     fn scheduler(&self, suffix: &str) -> String {
@@ -311,6 +312,11 @@ impl ProjectPlan {
     /// Name of the scheduler that starts evaluations by hand.
     pub(super) fn force_scheduler(&self) -> String {
         self.scheduler(FORCE)
+    }
+
+    /// Name of the scheduler that cancels jobs that wait.
+    pub fn cancel_scheduler(&self) -> String {
+        self.scheduler(CANCEL)
     }
 }
 
@@ -329,6 +335,7 @@ fn scheduler_plans(project: &ProjectPlan) -> Vec<SchedulerPlan> {
     kinds.extend([
         ("nix-build", SchedulerKind::Triggerable, "nix-build"),
         (FORCE, SchedulerKind::Force, "nix-eval"),
+        (CANCEL, SchedulerKind::Cancel, "nix-eval"),
     ]);
     let plan = |(suffix, kind, word)| SchedulerPlan {
         name: project.scheduler(suffix),

@@ -279,6 +279,8 @@ pub enum SchedulerKind {
     Triggerable,
     /// A person.
     Force,
+    /// A person, and then it starts nothing but cancels jobs that wait.
+    Cancel,
 }
 
 impl SchedulerKind {
@@ -290,6 +292,7 @@ impl SchedulerKind {
             Self::PullRequests => "pull requests",
             Self::Triggerable => "evaluations",
             Self::Force => "people",
+            Self::Cancel => "people, to cancel",
         }
     }
 }

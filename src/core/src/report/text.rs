@@ -112,6 +112,7 @@ pub(super) fn verdict(outcome: &Outcome) -> (&'static str, String) {
     match outcome {
         Outcome::Waiting => ("waits", String::new()),
         Outcome::Running => ("runs", String::new()),
+        Outcome::Elsewhere => ("waits", "another evaluation builds it".to_owned()),
         Outcome::AlreadyThere => ("was already there", String::new()),
         Outcome::Built => ("was built", String::new()),
         Outcome::Failed { message } => ("failed", message.clone()),

@@ -1,4 +1,3 @@
-use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use crate::run::{Attribute, AttributeIndex, Outcome, Run};
@@ -10,31 +9,25 @@ const ROWS_MAX: usize = 500;
 /// Attributes that are named as what another waits for.
 const NAMED_MAX: usize = 3;
 
-/// What waits in `run`, and for what, as an HTML fragment; `None` if nothing does. `elsewhere` has
-/// those that another run builds now.
-pub fn waiting(run: &Run, elsewhere: Vec<AttributeIndex>) -> Option<String> {
-    let elsewhere: HashSet<AttributeIndex> = elsewhere.into_iter().collect();
-    let is_waiting = |(index, attribute): &(AttributeIndex, &Attribute)| {
-        attribute.outcome == Outcome::Waiting || elsewhere.contains(index)
-    };
-    let attributes = run.attributes().iter().enumerate();
-    let waiting: Vec<_> = attributes.filter(is_waiting).collect();
+/// What waits in `run`, and for what, as an HTML fragment; `None` if nothing does. `cancel_url` has
+/// a form that cancels some of it.
+pub fn waiting(run: &Run, cancel_url: &str) -> Option<String> {
+    let waiting: Vec<_> = run.waiting().collect();
     if waiting.is_empty() {
         return None;
     }
-    let mut page = format!("<p>{} wait", waiting.len());
-    page.push_str("; the button Stop of this build cancels them.</p><table>");
+    let mut page = format!(
+        "<p>{} wait. <a href=\"{}\">Cancel some of them</a>, \
+         or all with the button Stop of this build.</p><table>",
+        waiting.len(),
+        escape(cancel_url)
+    );
     for (index, attribute) in waiting.iter().take(ROWS_MAX) {
-        let reason = if elsewhere.contains(index) {
-            "for the build of the same derivation in another evaluation".to_owned()
-        } else {
-            reason(run, *index)
-        };
         let _ = write!(
             page,
             "<tr><td>{}</td><td>{}</td></tr>",
             escape(&attribute.attr),
-            escape(&reason)
+            escape(&reason(run, *index, attribute))
         );
     }
     page.push_str("</table>");
@@ -44,7 +37,10 @@ pub fn waiting(run: &Run, elsewhere: Vec<AttributeIndex>) -> Option<String> {
     Some(page)
 }
 
-fn reason(run: &Run, index: AttributeIndex) -> String {
+fn reason(run: &Run, index: AttributeIndex, attribute: &Attribute) -> String {
+    if attribute.outcome == Outcome::Elsewhere {
+        return "for the build of the same derivation in another evaluation".to_owned();
+    }
     let needed = run.unfinished_needs(index);
     if needed.is_empty() {
         return "for a build slot".to_owned();

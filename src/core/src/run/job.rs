@@ -25,6 +25,8 @@ pub enum Outcome {
     Waiting,
     /// Handed out to be built.
     Running,
+    /// Handed out, and another run builds the same derivation: waits for that.
+    Elsewhere,
     /// Was in the store before the run.
     AlreadyThere,
     /// Built or fetched by the run.
@@ -60,6 +62,18 @@ pub enum Outcome {
     Cancelled,
 }
 
+impl Outcome {
+    /// Whether it waits for others: what it needs, a slot, another run.
+    pub fn is_waiting(&self) -> bool {
+        matches!(self, Self::Waiting | Self::Elsewhere)
+    }
+
+    /// Whether it is how the attribute ended.
+    pub fn is_final(&self) -> bool {
+        !self.is_waiting() && *self != Self::Running
+    }
+}
+
 /// What a run comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Finding {
@@ -74,7 +88,7 @@ pub enum Finding {
 /// Number of attributes by kind of outcome.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// [`Outcome::Waiting`]
+    /// [`Outcome::Waiting`] and [`Outcome::Elsewhere`]
     pub waiting: usize,
     /// [`Outcome::Running`]
     pub running: usize,
@@ -97,7 +111,7 @@ pub struct Tally {
 impl Tally {
     pub(super) fn count(&mut self, outcome: &Outcome) {
         let counter = match outcome {
-            Outcome::Waiting => &mut self.waiting,
+            Outcome::Waiting | Outcome::Elsewhere => &mut self.waiting,
             Outcome::Running => &mut self.running,
             Outcome::AlreadyThere => &mut self.already_there,
             Outcome::Built => &mut self.built,

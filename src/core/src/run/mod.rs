@@ -16,6 +16,9 @@ mod settle;
 #[cfg(test)]
 mod tests;
 mod unbuilt;
+mod waiting;
+#[cfg(test)]
+mod waiting_tests;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -386,18 +389,6 @@ impl Run {
     /// Why the evaluation as a whole did not work, if it did not.
     pub fn fatal(&self) -> Option<&Fatal> {
         self.fatal.as_ref()
-    }
-
-    /// Names of attributes that this one waits for, as far as it says so itself.
-    pub fn unfinished_needs(&self, index: AttributeIndex) -> Vec<&str> {
-        let job = self.attributes.get(index).and_then(|it| it.job.as_ref());
-        let needs = job.into_iter().flat_map(|job| &job.needs);
-        let nodes = needs.filter_map(|drv| self.graph.node(drv));
-        nodes
-            .filter(|node| !self.graph.state(*node).is_final())
-            .filter_map(|node| self.attributes.get(*self.by_node.get(&node)?.first()?))
-            .map(|attribute| attribute.attr.as_str())
-            .collect()
     }
 
     /// Attributes by kind of outcome.

@@ -37,7 +37,7 @@ impl Run {
     pub(super) fn note_unbuilt(&mut self, node: NodeId) {
         for index in self.by_node.get(&node).into_iter().flatten() {
             if let Some(attribute) = self.attributes.get(*index)
-                && attribute.outcome != Outcome::Running
+                && !matches!(attribute.outcome, Outcome::Running | Outcome::Elsewhere)
             {
                 self.unbuilt.push(*index);
             }

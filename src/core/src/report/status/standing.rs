@@ -57,6 +57,7 @@ impl Standing {
                 Outcome::DependencyFailed { .. } => Bad::DependencyFailed,
                 Outcome::Waiting
                 | Outcome::Running
+                | Outcome::Elsewhere
                 | Outcome::AlreadyThere
                 | Outcome::Built
                 | Outcome::Cancelled => return None,
