@@ -1,10 +1,9 @@
-# Effects: what runs after a successful build, with secrets.
+# Effects of the predecessor: what runs after a successful build, with secrets. There are none yet, so who
+# sets the options has to know.
 { config, lib, ... }:
 let
   cfg = config.services.buildbot-nix.master;
-  inherit (import ../lib.nix { inherit lib; }) credentialName;
-  inherit (lib) mkDefault mkOption types;
-  secrets = cfg.effects.perRepoSecretFiles;
+  inherit (lib) mkOption types;
 in
 {
   _file = ./effects.nix;
@@ -19,28 +18,29 @@ in
       };
       description = ''
         Files with secrets for effects, by repository: `github:owner/name`, `gitea:owner/name`, with `*`
-        for all of an owner, and `pull-based:unknown/name`.
+        for all of an owner, and `pull-based:unknown/name`. This version runs no effects, so setting it
+        is an error that says what to do instead.
       '';
     };
     extraSandboxPaths = mkOption {
       type = types.listOf types.path;
       default = [ ];
       example = [ "/etc/ssl/certs" ];
-      description = "What effects can read besides the store.";
+      description = ''
+        What effects can read besides the store. As for {option}`effects.perRepoSecretFiles`, setting it is
+        an error.
+      '';
     };
   };
 
-  config.services.buildbot-nix.master = lib.mkIf cfg.enable {
-    settings = lib.mapAttrs (_: mkDefault) (
-      lib.optionalAttrs (secrets != { }) {
-        effects_per_repo_secrets = lib.mapAttrs (key: _: credentialName "effects-secret" key) secrets;
-      }
-      // lib.optionalAttrs (cfg.effects.extraSandboxPaths != [ ]) {
-        effects_extra_sandbox_paths = map toString cfg.effects.extraSandboxPaths;
-      }
-    );
-    credentials = lib.mapAttrs' (
-      key: file: lib.nameValuePair (credentialName "effects-secret" key) file
-    ) secrets;
-  };
+  config.assertions = lib.mkIf cfg.enable [
+    {
+      assertion = cfg.effects.perRepoSecretFiles == { } && cfg.effects.extraSandboxPaths == [ ];
+      message = ''
+        buildbot-nix: this version runs no effects, so nothing would be deployed by them any more, and
+        `services.buildbot-nix.master.effects` may not be set. Remove it and deploy in another way, which
+        docs/migration.md lists, or stay with the predecessor until there are effects here.
+      '';
+    }
+  ];
 }

@@ -128,6 +128,14 @@ in
     inherit (case) says;
   }) (import ./refused.nix { inherit lib; });
 }
+// lib.optionalAttrs (nixosPath != null) {
+  nodes = lib.concatMapAttrs (
+    name: file:
+    lib.mapAttrs' (host: config: lib.nameValuePair "${name}-${host}" { failed = failed config; }) (
+      pkgs.testers.runNixOSTest (import file { inherit pkgs lib; })
+    )
+  ) (import ./vm);
+}
 // lib.optionalAttrs (nixosPath == null) {
   scripts = lib.mapAttrs (_: file: (import file { inherit pkgs lib; }).testScript) (import ./vm);
   options = document (pkgs.nixos modules).options.services.buildbot-nix;

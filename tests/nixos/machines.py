@@ -47,7 +47,8 @@ def evaluate(lib: str | None = None, nixos: str | None = None) -> dict[str, Any]
 def names_in(nixos: Path) -> list[str]:
     """What the modules in ``nixos`` may look up in ``pkgs``; a name too many does no harm."""
     named = re.compile(r"\bpkgs\.([a-zA-Z_][\w-]*)|PackageOption pkgs (?:\[ *)?\"([\w-]+)")
-    found = {"fish", "tcsh", "xonsh", "zsh"}
+    # By other ways than their names.
+    found = {"dhcpcd", "fish", "gitea", "hello", "iputils", "tcsh", "xonsh", "zsh"}
     for file in (nixos / "modules").rglob("*.nix"):
         found |= {one or other for one, other in named.findall(file.read_text())}
     return sorted(found)

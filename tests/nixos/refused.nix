@@ -137,6 +137,12 @@ in
   gitea-plugin = case "part of buildbot-nix itself" {
     packages.buildbot-gitea = "a package";
   };
+  effects = case "deploy in another way" {
+    master = master { effects.extraSandboxPaths = [ "/etc/ssl/certs" ]; };
+  };
+  secrets-for-effects = case "deploy in another way" {
+    master = master { effects.perRepoSecretFiles."github:team/*" = "/run/secrets/effects.json"; };
+  };
   old-nix-eval-jobs = case "2.26.0 or later" {
     worker = worker {
       nixEvalJobs.package =

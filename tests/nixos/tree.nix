@@ -142,6 +142,25 @@ let
       writeTextDir = file;
       writeTextFile = arguments: file arguments.name arguments.text;
 
+      # The machines of a test of virtual machines, as far as they can be had.
+      testers.runNixOSTest =
+        { nodes, ... }:
+        lib.mapAttrs (
+          host: module:
+          (pkgs.nixos [
+            module
+            (nixos + "/modules/virtualisation/qemu-vm.nix")
+            {
+              boot.isContainer = lib.mkForce false;
+              environment.defaultPackages = lib.mkForce [ ];
+              networking.hostName = host;
+              programs.command-not-found.enable = false;
+              services.postgresql.package = pkgs.postgresql;
+              services.qemuGuest.enable = lib.mkForce false;
+              virtualisation.host = { inherit pkgs; };
+            }
+          ]).config
+        ) nodes;
       nixos =
         modules:
         lib.evalModules {

@@ -46,6 +46,7 @@ in
             " primary key (revision, status_name));"
             "insert into failed_builds values ('/nix/store/x-old.drv', extract(epoch from now()),"
             " 'http://ci/#/builders/1/builds/1');"
+            "insert into failed_statuses values ('0000', 'buildbot/nix-build github:team/gone#checks.a', 0);"
         )
         ci.succeed(
             "mkdir -p ${roots}/site/drvs/worker-000 /var/lib/buildbot-outputs/unknown/site/main",
@@ -59,6 +60,8 @@ in
     with subtest("a dry run tells and changes nothing"):
         told = ci.succeed("buildbot-nix-migrate")
         assert "nothing was written" in told, told
+        assert "1 derivations are of builds that are not in the database any more" in told, told
+        assert "1 red attributes are of repositories that are not known" in told, told
         assert "github-app-installation-token-map.json" in told, told
 
     with subtest("it starts on what is there, and builds"):
