@@ -34,7 +34,6 @@ let
     ../Cargo.toml
     ../buildbot_nix
     ../clippy.toml
-    ../docs/configuration.md
     ../patches
     ../python
     ../src

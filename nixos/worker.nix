@@ -127,6 +127,9 @@ in
       ];
     };
 
+    # For bubblewrap, where the hardened profile forbids it; before that profile's default.
+    security.unprivilegedUsernsClone = lib.mkOverride 900 true;
+
     systemd.tmpfiles.rules = [
       "d ${gcroots} 0755 ${user} root - -"
       # Of the predecessor, which left derivations there; ours are removed as a run ends.

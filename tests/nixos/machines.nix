@@ -57,6 +57,7 @@ let
       else
         null;
     tmpfiles = config.systemd.tmpfiles.rules;
+    namespaces = config.security.unprivilegedUsernsClone;
   };
   # Units that this project makes or changes.
   ours = {

@@ -271,6 +271,12 @@ def test_a_worker_trusts_the_certificate_that_it_is_given() -> None:
     assert url.startswith("tls:host=buildbot.example.org:port=9989:trustRoots=/nix/store/")
 
 
+def test_only_workers_get_what_the_sandbox_needs() -> None:
+    examples = OURS["examples"]
+    assert examples["farm-worker"]["namespaces"]
+    assert not examples["farm-master"]["namespaces"]
+
+
 def test_a_farm_is_encrypted() -> None:
     examples = OURS["examples"]
     port = json.loads(examples["farm-master"]["settings"])["worker_port"]

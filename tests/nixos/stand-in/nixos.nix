@@ -94,6 +94,7 @@ in
       }
     )) { };
     security.acme.defaults.email = stringOrNull;
+    security.unprivilegedUsernsClone = option types.bool false;
     system.build = anything;
     system.stateVersion = option types.str "26.05";
     systemd.services = option (types.attrsOf service) { };
