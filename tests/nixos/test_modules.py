@@ -305,6 +305,23 @@ def test_nobody_passes_by_the_proxy_of_a_private_master() -> None:
     assert "secret" not in json.dumps(proxy["extraConfig"]).replace("secrets.toml", "")
 
 
+def test_the_predecessor_s_options_are_there_with_its_defaults() -> None:
+    ours = {option["name"]: option["default"] for option in OURS["options"]}
+    lines = (Path(__file__).parent / "predecessor.tsv").read_text().splitlines()
+    theirs = dict(line.split("\t") for line in lines)
+    names = {f"services.buildbot-nix.{name}": default for name, default in theirs.items()}
+    assert sorted(names.keys() - ours.keys()) == []
+    for name, default in names.items():
+        try:
+            value = json.loads(default)
+        except json.JSONDecodeError:
+            # Required, where ours may be optional, or what only words can say.
+            continue
+        shown = ours[name] or {}
+        unset = value is None and shown.get("text", "").startswith("`null`")
+        assert unset or shown == {"_type": "value", "value": value}, name
+
+
 def test_the_options_are_documented() -> None:
     assert options.problems(OURS["options"]) == []
 
