@@ -192,10 +192,10 @@ in
         Delegate = "memory";
         DelegateSubgroup = "worker";
 
-        # What evaluators run in, bubblewrap, makes user, mount, process and other namespaces, and
-        # mounts a /proc. The kernel refuses that to who does not see the whole of /proc. Therefore no
-        # ProcSubset, ProtectControlGroups, ProtectKernelLogs, ProtectKernelTunables, ProtectProc,
-        # RestrictNamespaces. Whatever post-build steps run may have reasons to write code, so no
+        # What evaluators run in, bubblewrap, makes user, mount, process and other namespaces, names the
+        # host in one, and mounts a /proc. The kernel refuses that to who does not see the whole of /proc.
+        # Therefore no ProcSubset, ProtectControlGroups, ProtectHostname, ProtectKernelLogs,
+        # ProtectKernelTunables, ProtectProc, RestrictNamespaces. Whatever post-build steps run may have reasons to write code, so no
         # MemoryDenyWriteExecute, and to have temporary users, so no PrivateUsers.
         SystemCallFilter = [
           "~@clock"

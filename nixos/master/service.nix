@@ -149,10 +149,14 @@ in
         # Its builds are recorded as they end; the rest is taken up again at the next start.
         TimeoutStopSec = 90;
 
+        # Files of outputs are for everyone, nginx too; all else is in StateDirectory.
+        UMask = if cfg.outputsPath == null then "0027" else "0022";
+
         # No MemoryDenyWriteExecute: the TLS library of Twisted makes functions at run time.
         PrivateDevices = true;
         ProcSubset = "pid";
         ProtectControlGroups = true;
+        ProtectHostname = true;
         ProtectKernelLogs = true;
         ProtectKernelTunables = true;
         ProtectProc = "invisible";

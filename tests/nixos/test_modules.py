@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,7 +21,7 @@ import pytest
 
 from tests.nixos import options
 from tests.nixos.machines import evaluate, unit_file
-from tests.processes import BUILD
+from tests.processes import BUILD, CHECKOUT
 from tests.settings_tables import TABLES, schema
 
 LIB, NIXOS = (os.environ.get(name) or None for name in ("NIXPKGS_LIB", "NIXPKGS_NIXOS"))
@@ -158,6 +159,40 @@ def test_units_are_valid_and_hardened(machine: dict[str, Any], tmp_path: Path) -
                 [*security, threshold, file], capture_output=True, text=True, check=False
             )
             assert done.returncode == 0, done.stdout + done.stderr
+
+
+def worker_units() -> dict[str, set[str]]:
+    """What each unit of a worker says, by where it comes from."""
+    template = (CHECKOUT / "python" / "buildbot-nix-worker.service").read_text()
+    nixos = OURS["examples"]["farm-worker"]["units"]["buildbot-worker"]["serviceConfig"]
+    return {"init": set(re.findall(r"^(\w+)=", template, re.MULTILINE)), "nixos": set(nixos)}
+
+
+@pytest.mark.parametrize("unit", worker_units())
+def test_units_leave_evaluators_their_sandbox(unit: str) -> None:
+    # systemd.exec(5): what makes system calls of bubblewrap errors, or hides some of /proc, without
+    # all of which the kernel lets nobody mount another.
+    harmful = {
+        "MountFlags",
+        "PrivateUsers",
+        "ProcSubset",
+        "ProtectControlGroups",
+        "ProtectHostname",
+        "ProtectKernelLogs",
+        "ProtectKernelTunables",
+        "ProtectProc",
+        "RestrictNamespaces",
+    }
+    assert worker_units()[unit] & harmful == set()
+
+
+def test_nginx_can_read_files_of_outputs() -> None:
+    examples = OURS["examples"]
+    masks = {
+        name: examples[name]["units"]["buildbot-master"]["serviceConfig"]["UMask"]
+        for name in ("poller", "gitea")
+    }
+    assert masks == {"poller": "0027", "gitea": "0022"}
 
 
 @pytest.mark.parametrize("name", sorted(OURS["scripts"]))
