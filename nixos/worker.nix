@@ -121,7 +121,8 @@ in
 
     nix.settings = {
       extra-allowed-users = [ user ];
-      experimental-features = [
+      # With whatever the machine has, as a list, a text or in `nix.extraOptions`.
+      extra-experimental-features = [
         "nix-command"
         "flakes"
       ];
