@@ -37,6 +37,7 @@ RUN = {
     "buildbot upgrade-master": ("tests/e2e/test_start.py", "upgrade-master"),
     "buildbot start": ("tests/e2e/test_start.py", '"start"'),
     "buildbot reconfig": ("tests/e2e/test_flow.py", "reconfig"),
+    "curl -H 'Content-Type: application/json'": ("tests/e2e/test_stopping.py", "forceschedulers"),
     "openssl req": ("tests/git_server.py", '"openssl", "req"'),
     "MASTER_URL=tls:": ("tests/worker.py", "MASTER_URL"),
     "WORKER_NAME=": ("tests/worker.py", "WORKER_NAME"),
