@@ -10,7 +10,7 @@ export PATH := $(BUILD)/bin:$(BUILD)/venv/bin:$(BUILD)/nix/bin:$(PATH)
 
 # The steps of `test` have an order: what fails quickest comes first.
 .NOTPARALLEL:
-.PHONY: help setup demo demo-check test lint fmt test-rust test-python test-nixos test-patches test-e2e docs bench bench-eval bench-forge fuzz clean
+.PHONY: help setup demo demo-check test lint fmt test-rust test-python test-nixos test-patches test-e2e docs bench bench-eval fuzz clean
 
 help: ## This list
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed -E 's/^([^:]+):.*## /\1 /' | \
@@ -63,16 +63,14 @@ test-patches: setup ## Tests of the patches to Buildbot, each with and without
 test-e2e: setup ## Tests with a real Buildbot, Nix, PostgreSQL and browser
 	$(PYTHON) -m pytest --timeout 300 tests/e2e
 
-bench: setup ## Measure
+PARTS ?=
+bench: setup ## Measure; PARTS='NAME ...': some of what `python -m bench --help` lists
 	cargo build --quiet --release -p buildbot-nix
-	$(PYTHON) -m bench --agent $(CARGO_TARGET_DIR)/release/buildbot-nix
+	$(PYTHON) -m bench --agent $(CARGO_TARGET_DIR)/release/buildbot-nix $(PARTS)
 
 bench-eval: setup ## Measure evaluations, beside nix-eval-jobs where that is
 	cargo build --quiet --release -p buildbot-nix
 	$(PYTHON) -m bench.evaluation --agent $(CARGO_TARGET_DIR)/release/buildbot-nix
-
-bench-forge: setup ## Measure the discovery of a thousand repositories
-	$(PYTHON) -m bench.forges
 
 SECONDS ?= 60
 fuzz: setup ## Feed parsers of hostile input with odd bytes, each for SECONDS (60)

@@ -68,6 +68,65 @@ CHATTY = """{
 """
 
 
+#: Fixed outputs: what they are is known without building them.
+STORED = """{
+  outputs = { self }: {
+    checks.@SYSTEM@ = builtins.listToAttrs (builtins.genList (number: rec {
+      name = "@NAME@${toString number}";
+      value = derivation {
+        inherit name;
+        system = "@SYSTEM@";
+        builder = "/bin/sh";
+        args = [ "-c" "exit 1" ];
+        salt = "@SALT@";
+        outputHashMode = "flat";
+        outputHashAlgo = "sha256";
+        outputHash = builtins.hashString "sha256" "@TEXT@";
+      };
+    }) @COUNT@);
+  };
+}
+"""
+STORED_NAME = "bench-stored-"
+#: What is in each of them.
+STORED_TEXT = "stored"
+
+#: Builders fail.
+FAILING = """{
+  outputs = { self }: {
+    checks.@SYSTEM@ = builtins.listToAttrs (builtins.genList (number: rec {
+      name = "bad${toString number}";
+      value = derivation {
+        inherit name;
+        system = "@SYSTEM@";
+        builder = "/bin/sh";
+        args = [ "-c" "echo @SALT@ does not work; exit 1" ];
+      };
+    }) @COUNT@);
+  };
+}
+"""
+
+
+def stored(count: int, system: str, salt: str) -> str:
+    """Text of a flake whose outputs are files with :data:`STORED_TEXT`, called as
+    :func:`stored_name` says. Its derivations are new for each salt, the outputs are not."""
+    text = STORED.replace("@COUNT@", str(count)).replace("@NAME@", STORED_NAME)
+    text = text.replace("@TEXT@", STORED_TEXT)
+    return text.replace("@SYSTEM@", system).replace("@SALT@", salt)
+
+
+def stored_name(number: int) -> str:
+    """The name of an output of :func:`stored`."""
+    return f"{STORED_NAME}{number}"
+
+
+def failing(count: int, system: str, salt: str) -> str:
+    """Text of a flake with as many checks, none of which can be built."""
+    text = FAILING.replace("@COUNT@", str(count))
+    return text.replace("@SYSTEM@", system).replace("@SALT@", salt)
+
+
 def chatty(builds: int, lines: int, system: str, salt: str) -> str:
     """Text of a flake whose builders print so many lines each."""
     text = CHATTY.replace("@BUILDS@", str(builds)).replace("@LINES@", str(lines))

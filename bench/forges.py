@@ -1,8 +1,7 @@
-"""`make bench-forge`: discovery of many repositories, with their topics and webhooks."""
+"""Discovery of many repositories, with their topics and webhooks."""
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import hashlib
 import json
@@ -10,7 +9,7 @@ import multiprocessing
 import re
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -20,8 +19,18 @@ from urllib.parse import parse_qs, urlsplit
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from bench.instance import Options
+from bench.report import Aim, heading, row
 from buildbot_nix._native import ForgeKind, Forges, load_plan
 
+REPOSITORIES = 1000
+#: Seconds of each answer.
+LATENCY = 0.05
+#: What is done one after the other, and how many seconds it may take.
+DISCOVERIES = {"first, makes webhooks": 15, "second, sees them": None, "third, nothing changed": 3}
+TITLES = [
+    *("forge", "discovery", "repositories", "requests", "of them 304", "seconds", "memory KiB"),
+]
 PREFIX = {"github": "", "gitea": "/api/v1"}
 TOKEN = {"token": "t", "expires_at": "2099-01-01T00:00:00Z"}
 
@@ -176,8 +185,17 @@ def write_settings(folder: Path, kind: str, port: int) -> Path:
     return file
 
 
-def measure(double: Double, title: str) -> None:
-    """Prints a row for each of three discoveries, with a restart in between."""
+def discovery(_: Options) -> Iterator[str | Aim]:
+    """A thousand repositories, on forges that answer after 50 ms."""
+    yield heading(TITLES)
+    yield from measure(Double("github", REPOSITORIES, LATENCY), "GitHub")
+    yield from measure(Double("gitea", REPOSITORIES, LATENCY), "Gitea")
+    older = Double("gitea", REPOSITORIES, LATENCY, lists_topics=False)
+    yield from measure(older, "Gitea before 1.22")
+
+
+def measure(double: Double, title: str) -> Iterator[str | Aim]:
+    """A row for each of three discoveries, with a restart in between."""
     kind, count = double.kind, double.count
     receiving, sending = multiprocessing.Pipe(duplex=False)
     process = multiprocessing.Process(target=serve, args=(double, sending))
@@ -187,7 +205,7 @@ def measure(double: Double, title: str) -> None:
         with tempfile.TemporaryDirectory() as folder:
             plan = load_plan(str(write_settings(Path(folder), kind, port)))
             memory = None
-            for what in ("first, makes webhooks", "second, sees them", "third, nothing changed"):
+            for what, most in DISCOVERIES.items():
                 begun = time.monotonic()
                 forges = Forges(plan, memory)
                 which = ForgeKind.Github if kind == "github" else ForgeKind.Gitea
@@ -199,33 +217,12 @@ def measure(double: Double, title: str) -> None:
                 memory = forges.memory()
                 forges.close()
                 asked = counters(port)
-                cells = [
+                yield row([
                     *(title, what, count, asked["requests"], asked["unchanged"]),
                     *(f"{seconds:.1f}", len(memory) // 1024),
-                ]
-                print("| " + " | ".join(map(str, cells)) + " |", flush=True)
+                ])  # fmt: skip
+                if most is not None:
+                    yield Aim(f"{title}: {what}", seconds, most, "s")
     finally:
         process.terminate()
         process.join()
-
-
-def main() -> None:
-    """Measures both forges."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repositories", type=int, default=1000)
-    parser.add_argument("--latency", type=float, default=0.05, help="seconds of each answer")
-    arguments = parser.parse_args()
-    titles = [
-        *("forge", "discovery", "repositories", "requests", "of them 304"),
-        *("seconds", "memory KiB"),
-    ]
-    print("| " + " | ".join(titles) + " |")
-    print("|" + "---|" * len(titles))
-    count, latency = arguments.repositories, arguments.latency
-    measure(Double("github", count, latency), "GitHub")
-    measure(Double("gitea", count, latency), "Gitea")
-    measure(Double("gitea", count, latency, lists_topics=False), "Gitea before 1.22")
-
-
-if __name__ == "__main__":
-    main()

@@ -41,7 +41,9 @@ class Probe(BuildbotService):
         self._file = open(os.environ["BENCH_PROBE"], "a", buffering=1)  # noqa: SIM115
         self._statements = 0
         self._stall = 0.0
+        self._busy = 0.0
         self._last_tick = self._last_line = time.monotonic()
+        self._last_cpu = time.process_time()
         event.listen(Engine, "after_cursor_execute", self._count)
         assert self.master is not None
         for kind, action in (("changes", "new"), ("builds", "new"), ("builds", "finished")):
@@ -63,12 +65,16 @@ class Probe(BuildbotService):
         self._write(event=f"{key[0]}.{key[2]}", builder=message.get("builderid"))
 
     def _tick(self) -> None:
-        now = time.monotonic()
-        self._stall = max(self._stall, now - self._last_tick - TICK)
-        self._last_tick = now
+        now, cpu = time.monotonic(), time.process_time()
+        late = now - self._last_tick - TICK
+        self._stall = max(self._stall, late)
+        # As far as the master had the processor; else the machine had something else to do.
+        self._busy = max(self._busy, min(late, cpu - self._last_cpu))
+        self._last_tick, self._last_cpu = now, cpu
         if now - self._last_line >= INTERVAL:
-            self._write(event="counters", statements=self._statements, stall=self._stall)
-            self._stall = 0.0
+            counters = {"statements": self._statements, "stall": self._stall, "busy": self._busy}
+            self._write(event="counters", **counters)
+            self._stall = self._busy = 0.0
             self._last_line = now
 
     def _write(self, **line: Any) -> None:
