@@ -396,7 +396,6 @@ class Builder:
     builddir: str
     tags: list[str]
     description: str
-    collapse_requests: bool
 
 @final
 class Words:

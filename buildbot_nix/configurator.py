@@ -176,7 +176,9 @@ class Materialiser:
             nextWorker=self.worker_with_the_derivation
             if build
             else MachineChoice(self.machines, partial(self.placement.next_worker, project.name)),
-            collapseRequests=row.collapse_requests,
+            # A newer commit cancels what waits, see `OldBuildCanceller`. To collapse, Buildbot
+            # compares each request with all that wait.
+            collapseRequests=False,
             tags=row.tags,
             description=row.description,
         )

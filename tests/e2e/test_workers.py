@@ -51,6 +51,11 @@ def evaluate(instance: Instance, repository: Repository, check: str) -> Build:
     return instance.wait_for_build(PROJECT, repository.commit(flake(check)))
 
 
+def ends(instance: Instance) -> list[bool]:
+    """Which requests to evaluate have ended."""
+    return [row["complete"] for row in instance.requests(f"{PROJECT}/nix-eval")]
+
+
 def test_without_a_worker_builds_wait(instance: Instance, repository: Repository) -> None:
     request = wait_until(
         "a request for the evaluation",
@@ -59,8 +64,15 @@ def test_without_a_worker_builds_wait(instance: Instance, repository: Repository
     assert len(request) == 1
     assert not any(row["connected_to"] for row in instance.rest.get("workers"))
 
+    newer = repository.commit(flake('b = ok "b";'))
+    wait_until(
+        "the newer commit to take its place",
+        lambda: ends(instance) == [True, False],
+        seen=lambda: ends(instance),
+    )
+
     worker = instance.start_worker()
-    build = instance.wait_for_build(PROJECT, repository.head())
+    build = instance.wait_for_build(PROJECT, newer)
     assert build.result == "success", build.texts()
     worker.stop()
 

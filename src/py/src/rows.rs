@@ -102,7 +102,6 @@ pub(crate) struct Builder {
     builddir: String,
     tags: Vec<String>,
     description: String,
-    collapse_requests: bool,
 }
 
 impl From<&BuilderPlan> for Builder {
@@ -117,7 +116,6 @@ impl From<&BuilderPlan> for Builder {
             builddir: row.builddir.clone(),
             tags: row.tags.clone(),
             description: row.description.clone(),
-            collapse_requests: row.collapse_requests,
         }
     }
 }

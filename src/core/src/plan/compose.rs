@@ -286,7 +286,6 @@ fn builder_plans(project: &ProjectPlan) -> [BuilderPlan; 2] {
             builddir: format!("{}-{word}", project.id),
             tags,
             description,
-            collapse_requests: kind == BuilderKind::Eval,
         }
     };
     let url = &project.url;

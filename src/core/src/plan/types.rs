@@ -261,8 +261,6 @@ pub struct BuilderPlan {
     pub tags: Vec<String>,
     /// Shown in the web interface.
     pub description: String,
-    /// Whether equal requests are merged.
-    pub collapse_requests: bool,
 }
 
 /// What starts a builder.
