@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import resource
 import time
 from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 
 from bench import flakes
 from bench.flakes import Shape
-from bench.instance import PATIENCE, TITLES, Bench, Measurement, Options
+from bench.instance import PATIENCE, TITLES, Alone, Bench, Measurement, Options
 from bench.report import Aim, heading
 from tests.repository import RUN, SYSTEM, Repository
 
-#: At most so many times as long as one `nix-build` of all, and seconds of the master's CPU, for a
-#: thousand checks.
+#: Checks of a run that is compared with Nix.
+COMPARED = 1000
+#: At most so many times as long as one `nix-build` of them, and seconds of the master's CPU.
 AIMS = {"stock": (1.7, 20), "patched": (1.3, 12)}
 #: Seconds at most when nothing has changed, by number of checks.
 UNCHANGED = {1000: 1.5, 4000: 5}
@@ -28,14 +30,13 @@ def new(options: Options) -> Iterator[str | Aim]:
         yield heading(TITLES)
         with Bench("builds", buildbot, options).running() as bench:
             took: dict[int, Measurement] = {}
-            aims = []
             for size in options.sizes:
-                took[size], again, alone = yield from pushes(bench, "mixed", size)
-                aims += of_size(took[size], again, alone)
+                took[size], again = yield from pushes(bench, "mixed", size)
+                yield from of_size(took[size], again)
+                if size == COMPARED:
+                    yield from beside_nix(bench, "mixed", took[size])
             for size in options.bare:
-                bare = bare_builds(bench, size)
-                yield bare.row()
-            yield from aims
+                yield bare_builds(bench, size).row()
             yield from growth(took)
 
 
@@ -44,9 +45,9 @@ def chain(options: Options) -> Iterator[str | Aim]:
     for buildbot in options.buildbots:
         yield heading(TITLES)
         with Bench("chain", buildbot, options).running() as bench:
-            run, _, alone = yield from pushes(bench, "chain", 1000)
-            ratio = run.all_finished / alone
-            yield Aim(f"{buildbot}: a chain of 1000, times Nix alone", ratio, AIMS[buildbot][0])
+            run, _ = yield from pushes(bench, "chain", COMPARED)
+            yield from beside_nix(bench, "chain", run)
+            yield from stalls(run)
 
 
 def failing(options: Options) -> Iterator[str | Aim]:
@@ -85,19 +86,25 @@ def stored(options: Options) -> Iterator[str | Aim]:
             yield from stalls(run)
 
 
-def of_size(run: Measurement, again: Measurement, alone: float) -> Iterator[Aim]:
+def of_size(run: Measurement, again: Measurement) -> Iterator[Aim]:
     """What is aimed at with so many checks."""
     about = f"{run.buildbot}: {run.checks} checks"
-    if run.checks == 1000:
-        ratio, cpu = AIMS[run.buildbot]
-        yield Aim(f"{about}, times Nix alone", run.all_finished / alone, ratio)
-        yield Aim(f"{about}, master CPU", run.cpu, cpu, "s")
     if run.checks in UNCHANGED:
         most = UNCHANGED[run.checks]
         yield Aim(f"{about}, nothing changed", again.all_finished, most, "s")
     assert run.first_build is not None
     yield Aim(f"{about}, first build", run.first_build, 1, "s")
     yield from stalls(run)
+
+
+def beside_nix(bench: Bench, shape: Shape, run: Measurement) -> Iterator[str | Aim]:
+    """A run in comparison with one `nix-build` of the same."""
+    alone = nix_alone(bench, shape, run.checks)
+    yield alone.row(run.checks)
+    ratio, cpu = AIMS[run.buildbot]
+    about = f"{run.buildbot}: {run.checks} checks, {shape}"
+    yield Aim(f"{about}: times one `nix-build`", run.all_finished / alone.seconds, ratio)
+    yield Aim(f"{about}: master CPU", run.cpu, cpu, "s")
 
 
 def stalls(run: Measurement) -> Iterator[Aim]:
@@ -119,17 +126,16 @@ def growth(took: Mapping[int, Measurement]) -> Iterator[Aim]:
 
 def pushes(
     bench: Bench, shape: Shape, size: int
-) -> Generator[str, None, tuple[Measurement, Measurement, float]]:
+) -> Generator[str, None, tuple[Measurement, Measurement]]:
     """A push of new checks, and one that changes none of them; yields rows and returns what they
-    cost, and how many seconds such checks take Nix alone."""
-    alone = nix_alone(bench, shape, size)
+    cost."""
     repository = bench.instance.repository(f"bench-{shape}-{size}")
     text = flakes.flake(size, shape, [SYSTEM], salt(bench, shape, size))
     run = push(bench, repository, f"new, {shape}", size, {"flake.nix": text})
-    yield run.row(alone)
+    yield run.row()
     again = push(bench, repository, "nothing changed", size, {"other": "file"})
     yield again.row()
-    return run, again, alone
+    return run, again
 
 
 def push(
@@ -159,22 +165,24 @@ def bare_builds(bench: Bench, count: int) -> Measurement:
     return bench.measure("bare Buildbot builds", count, start)
 
 
-def nix_alone(bench: Bench, shape: Shape, size: int) -> float:
-    """Seconds that Nix takes to evaluate and build such checks itself, in as many jobs as the
-    worker has slots."""
+def nix_alone(bench: Bench, shape: Shape, size: int) -> Alone:
+    """What it takes Nix to evaluate and build such checks itself, in as many jobs as the worker
+    has slots."""
     folder = bench.instance.folder / f"alone-{shape}-{size}"
     folder.mkdir()
     text = flakes.flake(size, shape, [SYSTEM], f"{salt(bench, shape, size)}-alone")
     (folder / "flake.nix").write_text(text)
     checks = f'builtins.attrValues (builtins.getFlake "path:{folder}").checks.{SYSTEM}'
-    begun = time.monotonic()
+    begun, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
     built = bench.instance.run(
         *("nix-build", "--no-out-link", "--max-jobs", "2", "-E", checks),
         *("--option", "extra-experimental-features", "flakes", "--impure"),
         seconds=PATIENCE,
     )
     assert built.returncode == 0, built.stderr
-    return time.monotonic() - begun
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Alone(time.monotonic() - begun, cpu)
 
 
 def fill_store(bench: Bench, count: int) -> None:
