@@ -1,4 +1,4 @@
-use std::io::{Write as _, stderr, stdout};
+use std::io::{Write, stderr};
 use std::ops::ControlFlow;
 
 use buildbot_nix_core::error::Error;
@@ -11,17 +11,19 @@ use super::{Printer, words};
 /// fraction of what as many single ones do.
 const HELD_MAX: usize = 64 << 10;
 
-/// Machine lines on stdout; on stderr what a person wants to see in a log.
-pub(super) struct Machine {
+/// Machine lines on `stdout`; on stderr what a person wants to see in a log.
+pub(super) struct Machine<W> {
+    stdout: W,
     /// What is not written yet.
     held: Vec<u8>,
     /// Whether stdout has gone away.
     is_broken: bool,
 }
 
-impl Machine {
-    pub(super) fn new() -> Self {
+impl<W: Write> Machine<W> {
+    pub(super) fn new(stdout: W) -> Self {
         Self {
+            stdout,
             held: Vec::new(),
             is_broken: false,
         }
@@ -40,12 +42,8 @@ impl Machine {
             return ControlFlow::Continue(());
         }
         let held = std::mem::take(&mut self.held);
-        let mut stdout = stdout().lock();
-        if stdout
-            .write_all(&held)
-            .and_then(|()| stdout.flush())
-            .is_err()
-        {
+        let written = self.stdout.write_all(&held);
+        if written.and_then(|()| self.stdout.flush()).is_err() {
             self.is_broken = true;
             return ControlFlow::Break(());
         }
@@ -53,7 +51,7 @@ impl Machine {
     }
 }
 
-impl Printer for Machine {
+impl<W: Write> Printer for Machine<W> {
     fn event(&mut self, event: Event) -> ControlFlow<()> {
         match event {
             Event::Line(line) => {
@@ -86,4 +84,33 @@ impl Printer for Machine {
 /// A log that nobody reads any more is no reason to stop.
 fn log(text: &str) {
     let _ = writeln!(stderr().lock(), "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn warning(message: &str) -> Event {
+        Event::Line(Line::Warning {
+            message: message.to_owned(),
+        })
+    }
+
+    #[test]
+    fn lines_leave_together_when_there_is_a_pause() {
+        let mut machine = Machine::new(Vec::new());
+        let _ = machine.event(warning("a"));
+        let _ = machine.event(warning("b"));
+        assert_eq!(machine.stdout, b"");
+        let _ = machine.event(Event::Pause);
+        let lines = machine.stdout.split(|byte| *byte == b'\n');
+        assert_eq!(lines.filter(|line| !line.is_empty()).count(), 2);
+    }
+
+    #[test]
+    fn what_is_much_does_not_wait_for_a_pause() {
+        let mut machine = Machine::new(Vec::new());
+        let _ = machine.event(warning(&"x".repeat(HELD_MAX)));
+        assert!(machine.stdout.len() > HELD_MAX);
+    }
 }

@@ -137,7 +137,7 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
         return output::fail(&error);
     }
     let mut printer: Box<dyn Printer> = match arguments.format {
-        Format::Json => Box::new(machine::Machine::new()),
+        Format::Json => Box::new(machine::Machine::new(std::io::stdout())),
         Format::Human => Box::new(human::Human::new()),
     };
     let mut listing = arguments.listing();

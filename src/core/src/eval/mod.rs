@@ -8,6 +8,7 @@ mod assemble;
 mod attribute;
 mod breach;
 mod budget;
+mod collect;
 mod daemon_lost;
 mod drv;
 mod edges;
@@ -18,6 +19,7 @@ mod flake;
 mod found;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+mod gather;
 mod gc_roots;
 mod lines;
 mod log;

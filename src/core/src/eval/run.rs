@@ -1,35 +1,28 @@
 use std::ops::ControlFlow;
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::assemble::Assembler;
-use super::breach;
 use super::budget::Budget;
+use super::collect::{End, collect};
 use super::daemon_lost::is_daemon_lost;
 use super::engine::{self, Engine};
 use super::flake::Flake;
-use super::found::{Found, Outlet};
+use super::found::Outlet;
 use super::gc_roots::GcRoots;
 use super::places::Places;
 use super::remember::Remembering;
 use super::sandbox::{Credentials, Sandbox};
-use super::{Event, Keeping, Progress, Request, Source, Summary};
+use super::{Event, Keeping, Request, Source, Summary};
 use crate::error::Error;
 use crate::machine_line::{self, Line, Start};
 use crate::process::stop_requested;
 
-/// How often the wish to stop is looked at at least.
-const POLL: Duration = Duration::from_millis(100);
 /// Findings that may wait. An engine that finds more, or a flake that prints without end, waits.
 const FINDINGS_MAX: usize = 1000;
-
-/// How long one finding is followed by others before they are looked at. To be woken by each of
-/// thousands a second takes processor time from the evaluators.
-const LINGER: Duration = Duration::from_millis(2);
-/// Findings that are taken before limits and the wish to stop are looked at again.
-const TAKEN_MAX: usize = 1000;
 
 /// Evaluates what `request` asks for. Every event goes to `sink`; [`ControlFlow::Break`] stops the
 /// evaluation with [`Error::Stopped`], as does a signal ([`stop_requested`]).
@@ -96,27 +89,6 @@ pub fn run(
     assembler.finish()
 }
 
-/// When a whole evaluation is over.
-#[derive(Debug, Clone, Copy)]
-struct End {
-    started: Instant,
-    limit: Option<Duration>,
-}
-
-impl End {
-    /// The error of an evaluation that takes too long.
-    fn check(self, progress: &Progress) -> Result<(), Error> {
-        match self.limit {
-            Some(limit) if self.started.elapsed() >= limit => {
-                let (message, hint) = breach::total(limit, progress);
-                let hint = Some(hint);
-                Err(Error::Eval { message, hint })
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
 /// Evaluates all, to its end.
 fn evaluate(
     engine: &dyn Engine,
@@ -135,7 +107,7 @@ fn evaluate(
         drop(findings);
         let evaluated = evaluation
             .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            .unwrap_or_else(|panic| resume_unwind(panic));
         collected.and(evaluated)
     });
     evaluated.map_err(|error| match error {
@@ -146,33 +118,6 @@ fn evaluate(
         return Err(Error::Stopped);
     }
     Ok(())
-}
-
-/// Takes what the engine finds until it is done.
-fn collect(
-    findings: &Receiver<Found>,
-    assembler: &mut Assembler<'_>,
-    end: End,
-) -> Result<(), Error> {
-    loop {
-        for found in findings.try_iter().take(TAKEN_MAX) {
-            assembler.take(found)?;
-        }
-        assembler.tick()?;
-        assembler.pause();
-        match findings.recv_timeout(assembler.patience().min(POLL)) {
-            Ok(found) => {
-                assembler.take(found)?;
-                thread::sleep(LINGER);
-            }
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return Ok(()),
-        }
-        if assembler.is_unwanted() || stop_requested() {
-            return Err(Error::Stopped);
-        }
-        end.check(assembler.progress())?;
-    }
 }
 
 fn start(request: &Request, engine: &dyn Engine) -> Start {

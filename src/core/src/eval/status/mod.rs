@@ -63,6 +63,15 @@ impl Statuses {
         }
     }
 
+    /// Asks nobody.
+    #[cfg(test)]
+    pub(super) fn silent() -> Self {
+        Self {
+            is_over: true,
+            ..Self::new()
+        }
+    }
+
     /// See [`LocalStore::hold`].
     pub(super) fn hold(
         &mut self,

@@ -1,12 +1,15 @@
 //! What an engine found → machine lines: what is in the store, who needs whom, what is left out.
 
+mod again;
+
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use super::daemon_lost::is_daemon_lost;
 use super::drv::StoreReader;
 use super::edges::Edges;
-use super::found::{Found, FoundJob};
+use super::found::Found;
+use super::gather::Gathering;
 use super::gc_roots::GcRoots;
 use super::meter::Meter;
 use super::others::Others;
@@ -21,11 +24,8 @@ use crate::error::Error;
 use crate::machine_line::{Failed, Job, Line};
 use crate::nix::{DrvPath, StorePath};
 use crate::process::stop_requested;
-use crate::reuse::Remembered;
 
-/// Jobs that are looked up together.
-const BATCH_MAX: usize = 500;
-/// A job does not wait longer for others to be looked up with.
+/// How long jobs that wait for their status are waited for at once.
 const WAIT: Duration = Duration::from_millis(100);
 /// How often jobs that wait for their status are looked at.
 const LOOK: Duration = Duration::from_millis(20);
@@ -39,8 +39,7 @@ pub(super) struct Assembler<'s> {
     /// Whether there were lines since the last pause.
     has_spoken: bool,
     summary: Summary,
-    pending: Vec<FoundJob>,
-    flushed: Instant,
+    gathering: Gathering,
     edges: Edges,
     statuses: Statuses,
     gc_roots: Option<GcRoots>,
@@ -63,15 +62,12 @@ impl<'s> Assembler<'s> {
         gc_roots: Option<GcRoots>,
         places: Places,
     ) -> Self {
-        let now = Instant::now();
         Self {
             sink,
             is_unwanted: false,
             has_spoken: false,
             summary: Summary::default(),
-            pending: Vec::new(),
-            // So that the first job does not wait.
-            flushed: now.checked_sub(WAIT).unwrap_or(now),
+            gathering: Gathering::default(),
             edges: Edges::new(),
             statuses: Statuses::new(),
             gc_roots,
@@ -81,9 +77,22 @@ impl<'s> Assembler<'s> {
             words: Words::default(),
             meter: Meter::new(),
             progress: Progress::default(),
-            progress_told: now,
+            progress_told: Instant::now(),
             is_replayed: false,
             lasting: Some(Vec::new()),
+        }
+    }
+
+    /// One that knows nothing of what is in the store.
+    #[cfg(test)]
+    pub(super) fn without_store(sink: &'s mut dyn FnMut(Event) -> ControlFlow<()>) -> Self {
+        Self {
+            statuses: Statuses::silent(),
+            ..Self::new(
+                sink,
+                None,
+                Places::of(&super::Source::Reference(String::new())),
+            )
         }
     }
 
@@ -129,10 +138,7 @@ impl<'s> Assembler<'s> {
         match found {
             Found::Job(job) => {
                 self.progress.finished += 1;
-                self.pending.push(job);
-                if self.pending.len() >= BATCH_MAX {
-                    return self.flush();
-                }
+                self.gathering.add(job);
             }
             Found::Failed { error, .. } if is_daemon_lost(&error) => {
                 // Says nothing of the attribute, and all that follow would fail the same way.
@@ -192,13 +198,9 @@ impl<'s> Assembler<'s> {
         }
     }
 
-    /// How long the next finding may be waited for; afterwards [`Assembler::tick`] is due.
-    pub(super) fn patience(&self) -> Duration {
-        let patience = if self.pending.is_empty() {
-            WAIT
-        } else {
-            WAIT.saturating_sub(self.flushed.elapsed())
-        };
+    /// How long from `now` the next finding may be waited for; then [`Assembler::tick`] is due.
+    pub(super) fn patience(&self, now: Instant) -> Duration {
+        let patience = self.gathering.patience(now);
         if self.statuses.is_waiting() {
             patience.min(LOOK)
         } else {
@@ -206,22 +208,22 @@ impl<'s> Assembler<'s> {
         }
     }
 
-    /// Does what is due.
-    pub(super) fn tick(&mut self) -> Result<(), Error> {
-        if !self.pending.is_empty() && self.flushed.elapsed() >= WAIT {
-            self.flush()?;
+    /// Does what is due at `now`.
+    pub(super) fn tick(&mut self, now: Instant) -> Result<(), Error> {
+        if self.gathering.is_due(now) {
+            self.flush(now)?;
         }
         self.hand_over(Duration::ZERO);
-        if self.progress_told.elapsed() >= PROGRESS {
-            self.progress_told = Instant::now();
+        if now.saturating_duration_since(self.progress_told) >= PROGRESS {
+            self.progress_told = now;
             self.event(Event::Progress(self.progress.clone()));
         }
         Ok(())
     }
 
     /// Looks up the jobs found since the last time.
-    fn flush(&mut self) -> Result<(), Error> {
-        let jobs = std::mem::take(&mut self.pending);
+    fn flush(&mut self, now: Instant) -> Result<(), Error> {
+        let jobs = self.gathering.take(now);
         if jobs.is_empty() {
             return Ok(());
         }
@@ -237,9 +239,7 @@ impl<'s> Assembler<'s> {
         for job in &jobs {
             self.remember(&Line::Job(job.clone()));
         }
-        self.look_up(jobs)?;
-        self.flushed = Instant::now();
-        Ok(())
+        self.look_up(jobs)
     }
 
     /// Finds out where the outputs of `jobs` are.
@@ -280,57 +280,9 @@ impl<'s> Assembler<'s> {
         Ok(())
     }
 
-    /// Hands over what an earlier evaluation found, if its derivations are still there. They are
-    /// held until this evaluation ends before links are made, so that no collection takes any.
-    pub(super) fn replay(&mut self, result: Remembered) -> Result<bool, Error> {
-        let drvs = drvs(&result.lines);
-        let held = self.statuses.hold(result.manifest.as_ref(), &drvs);
-        let held = match held {
-            Ok(Some(held)) => held,
-            Err(DaemonError::Stopped) => return Err(Error::Stopped),
-            // A store that does not answer is the evaluation's to complain of.
-            Ok(None) | Err(_) => return Ok(false),
-        };
-        self.lasting = None;
-        self.is_replayed = true;
-        self.line(Line::Reused { from: result.label });
-        self.keep(&held.iter().collect::<Vec<_>>());
-        let mut jobs = Vec::new();
-        for line in result.lines {
-            match line {
-                Line::Job(job) => jobs.push(job),
-                Line::Warning { message } => self.warn(message),
-                Line::Repeated { message, count } => self.warnings.set_count(&message, count),
-                Line::Skipped(skipped) => self.others.replay(skipped),
-                other => self.line(other),
-            }
-        }
-        self.look_up(jobs)?;
-        Ok(true)
-    }
-
-    /// Takes all that is worth remembering, once everything has been found. Nothing that was found
-    /// waits for this.
-    pub(super) fn take_lasting(&mut self) -> Result<Option<Remembered>, Error> {
-        self.flush()?;
-        self.hand_over_all()?;
-        self.pause();
-        let Some(mut lines) = self.lasting.take() else {
-            return Ok(None);
-        };
-        lines.extend(self.others.skipped().map(Line::Skipped));
-        lines.extend(self.warnings.repeated());
-        Ok(Some(Remembered {
-            label: None,
-            // Without it every derivation is looked for when the result is used again.
-            manifest: self.statuses.manifest(&drvs(&lines)).ok().flatten(),
-            lines,
-        }))
-    }
-
     /// Tells what is only known at the end.
     pub(super) fn finish(mut self) -> Result<Summary, Error> {
-        self.flush()?;
+        self.flush(Instant::now())?;
         self.hand_over_all()?;
         let unanswered = self.statuses.unanswered();
         if unanswered > 0 {
@@ -401,13 +353,4 @@ impl<'s> Assembler<'s> {
             lasting.push(line.clone());
         }
     }
-}
-
-/// The derivations of all jobs.
-fn drvs(lines: &[Line]) -> Vec<&DrvPath> {
-    let drvs = lines.iter().filter_map(|line| match line {
-        Line::Job(job) => Some(&job.drv_path),
-        _ => None,
-    });
-    drvs.collect()
 }
