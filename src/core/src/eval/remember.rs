@@ -1,6 +1,7 @@
 //! An evaluation and the memory: what it is looked up by, what comes of it.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use super::assemble::Assembler;
 use super::engine::Engine;
@@ -15,20 +16,38 @@ pub(super) struct Remembering<'r> {
     key: Key,
 }
 
-impl<'r> Remembering<'r> {
-    /// `None` if the result may depend on something that cannot be named.
-    pub(super) fn of(request: &'r Request, engine: &dyn Engine) -> Option<Self> {
-        let memory = request.memory.as_ref()?;
-        let Source::Checkout {
-            directory,
+/// A key for the files that are evaluated. `None` if the result may depend on something that cannot
+/// be named, or nobody wants to remember it.
+pub(super) fn files(request: &Request) -> Option<Key> {
+    request.memory.as_ref()?;
+    match &request.source {
+        Source::Reference(_) => None,
+        Source::Checkout {
             flake_dir,
             lock_file,
-        } = &request.source
-        else {
-            return None;
-        };
-        let directory = directory.canonicalize().ok()?;
-        let mut key = files_key(&directory, flake_dir, lock_file)?;
+            ..
+        } => files_key(&directory(request)?, flake_dir, lock_file),
+    }
+}
+
+/// Where the checkout really is.
+fn directory(request: &Request) -> Option<PathBuf> {
+    match &request.source {
+        Source::Reference(_) => None,
+        Source::Checkout { directory, .. } => directory.canonicalize().ok(),
+    }
+}
+
+impl<'r> Remembering<'r> {
+    /// `None` if there is no `files` key, see [`files`].
+    pub(super) fn of(
+        request: &'r Request,
+        engine: &dyn Engine,
+        files: Option<Key>,
+    ) -> Option<Self> {
+        let memory = request.memory.as_ref()?;
+        let directory = directory(request)?;
+        let mut key = files?;
         // Whose fetched inputs are at hand, and with which credentials more can be had, does not
         // change what an evaluation comes to; and what could not be fetched is not remembered.
         let isolation = Isolation {

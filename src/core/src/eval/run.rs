@@ -14,12 +14,13 @@ use super::flake::Flake;
 use super::found::Outlet;
 use super::gc_roots::GcRoots;
 use super::places::Places;
-use super::remember::Remembering;
+use super::remember::{self, Remembering};
 use super::sandbox::{Credentials, Sandbox};
 use super::{Event, Keeping, Request, Source, Summary};
 use crate::error::Error;
 use crate::machine_line::{self, Line, Start};
 use crate::process::stop_requested;
+use crate::reuse::Key;
 
 /// Findings that may wait. An engine that finds more, or a flake that prints without end, waits.
 const FINDINGS_MAX: usize = 1000;
@@ -34,6 +35,21 @@ pub fn run(
     sink: &mut dyn FnMut(Event) -> ControlFlow<()>,
 ) -> Result<Summary, Error> {
     let started = Instant::now();
+    thread::scope(|scope| {
+        // That takes several processes; so does what has to be done before it is needed.
+        let files = scope.spawn(|| remember::files(request));
+        run_with(request, sink, started, || {
+            files.join().unwrap_or_else(|panic| resume_unwind(panic))
+        })
+    })
+}
+
+fn run_with(
+    request: &Request,
+    sink: &mut dyn FnMut(Event) -> ControlFlow<()>,
+    started: Instant,
+    files: impl FnOnce() -> Option<Key>,
+) -> Result<Summary, Error> {
     // First, so that they are gone afterwards whatever happens.
     let credentials = request.credentials.as_deref().map(Credentials::open);
     let credentials = credentials.transpose()?;
@@ -60,7 +76,7 @@ pub fn run(
         assembler.warn_of_roots(error);
     }
 
-    let memory = Remembering::of(request, engine.as_ref());
+    let memory = Remembering::of(request, engine.as_ref(), files());
     if let Some(memory) = &memory
         && memory.replay(&mut assembler)?
     {

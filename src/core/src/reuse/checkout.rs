@@ -1,5 +1,7 @@
 use std::fmt::Write as _;
+use std::panic::resume_unwind;
 use std::path::Path;
+use std::thread;
 use std::time::Duration;
 
 use super::key::{Key, digest};
@@ -21,6 +23,25 @@ const VARIABLES: [&str; 4] = ["NIX_STORE_DIR", "NIX_STATE_DIR", "NIX_REMOTE", "N
 /// its files and this machine's Nix have a say. `None` if more may have: files that are not
 /// committed, inputs that are not locked.
 pub(crate) fn files_key(directory: &Path, flake_dir: &str, lock_file: &str) -> Option<Key> {
+    thread::scope(|scope| {
+        // Nix takes as long for its settings as git for all it is asked.
+        let settings = scope.spawn(settings);
+        let mut key = committed_key(directory, flake_dir, lock_file)?;
+        for name in VARIABLES {
+            let value = std::env::var_os(name).unwrap_or_default();
+            key.add(name, value.to_str()?);
+        }
+        let settings = settings.join();
+        key.add(
+            "settings",
+            &settings.unwrap_or_else(|panic| resume_unwind(panic))?,
+        );
+        Some(key)
+    })
+}
+
+/// The part of it that the files have.
+fn committed_key(directory: &Path, flake_dir: &str, lock_file: &str) -> Option<Key> {
     let git = Git { directory };
     let identity = git.text(&[
         "rev-parse",
@@ -52,7 +73,6 @@ pub(crate) fn files_key(directory: &Path, flake_dir: &str, lock_file: &str) -> O
         key.add("commit", commit);
         key.add("shallow", is_shallow);
     }
-    add_nix(&mut key)?;
     Some(key)
 }
 
@@ -72,12 +92,8 @@ fn folder(flake_dir: &str) -> Option<String> {
     Some(folder)
 }
 
-/// What of Nix has a say beside its version.
-fn add_nix(key: &mut Key) -> Option<()> {
-    for name in VARIABLES {
-        let value = std::env::var_os(name).unwrap_or_default();
-        key.add(name, value.to_str()?);
-    }
+/// Stands for all of Nix's settings that have a say.
+fn settings() -> Option<String> {
     let settings = ["config show", "show-config"].iter().find_map(|words| {
         let command = CommandSpec::new("nix")
             .args(["--extra-experimental-features", "nix-command"])
@@ -92,8 +108,7 @@ fn add_nix(key: &mut Key) -> Option<()> {
             let _ = writeln!(said, "{name}={}", setting.get("value")?);
         }
     }
-    key.add("settings", &digest(said.as_bytes()));
-    Some(())
+    Some(digest(said.as_bytes()))
 }
 
 /// A repository and its checkout.
