@@ -14,7 +14,7 @@ use std::process::Command;
 use buildbot_nix_core::machine_line::Line;
 use tempfile::NamedTempFile;
 
-use evaluation::{Checkout, Evaluated};
+use evaluation::{Checkout, Evaluated, Fake};
 
 /// What the two engines must agree on. Traces differ, causes do not.
 fn results(evaluated: &Evaluated) -> BTreeSet<String> {
@@ -118,7 +118,7 @@ fn both_engines_leave_out_other_systems(
     let calls: Vec<&str> = jobs
         .log
         .lines()
-        .filter(|line| line.starts_with("fake "))
+        .filter(|line| line.starts_with("trace: fake "))
         .collect();
     let evaluated = prefix.map_or(format!("#{attribute}"), |it| format!("#{attribute}.{it}"));
     assert_eq!(calls.len(), 1, "{calls:?}");
@@ -207,6 +207,43 @@ fn lines_that_come_twice_count_once() {
     assert_eq!(evaluated.jobs().count() + evaluated.failures().len(), 6);
 }
 
+/// It does not say for which attribute something was fetched.
+#[test]
+fn failures_of_nix_eval_jobs_are_remembered_if_nothing_was_fetched() {
+    let checkout = Checkout::of("small");
+    let commit = "init --quiet && git add . && git -c user.name=a -c user.email=a@example.org commit --quiet -m x";
+    let status = Command::new("sh")
+        .args(["-c", &format!("git {commit}")])
+        .current_dir(checkout.path())
+        .status();
+    assert!(status.unwrap().success());
+    let recordings = tempfile::tempdir().unwrap();
+    let recording = recordings.path().join("small.jsonl");
+    std::fs::copy(
+        evaluation::tests().join("fixtures/eval/small.jsonl"),
+        &recording,
+    )
+    .unwrap();
+    let fake = Fake::new("complete", &recording);
+    let is_reused_after = |said: &str| {
+        std::fs::write(recording.with_extension("err"), said).unwrap();
+        let cache = tempfile::tempdir().unwrap();
+        let arguments = ["--cache-dir", cache.path().to_str().unwrap()];
+        checkout.evaluate_by(&fake, &arguments).assert_complete();
+        let again = checkout.evaluate_by(&fake, &arguments);
+        (again.lines.iter()).any(|line| matches!(line, Line::Reused { .. }))
+    };
+    assert!(is_reused_after(
+        "trace: nothing\n\u{1b}[31;1merror:\u{1b}[0m boom\n"
+    ));
+    assert!(!is_reused_after(
+        "unpacking 'http://example.org/x' into the Git cache...\n"
+    ));
+    assert!(!is_reused_after(
+        "fatal: unable to access 'http://example.org/x/'\n"
+    ));
+}
+
 #[test]
 fn nix_eval_jobs_is_called_without_trust() {
     let arguments = ["--max-memory", "99", "--show-trace"];
@@ -214,7 +251,7 @@ fn nix_eval_jobs_is_called_without_trust() {
     let call = evaluated
         .log
         .lines()
-        .find(|line| line.starts_with("fake nix-eval-jobs"))
+        .find(|line| line.starts_with("trace: fake nix-eval-jobs"))
         .unwrap();
     for argument in [
         "accept-flake-config false",

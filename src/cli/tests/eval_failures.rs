@@ -124,7 +124,14 @@ fn without_nix_it_is_the_machines_fault() {
     assert_eq!(hint, Some("install a recent Nix and put it on PATH"));
     assert_eq!(evaluated.code, Some(3));
 
-    let evaluated = checkout.evaluate(&["--engine", "nix-eval-jobs"]);
+    let path = std::env::var_os("PATH").unwrap();
+    let nix = std::env::split_paths(&path)
+        .map(|folder| folder.join("nix"))
+        .find(|file| file.exists());
+    std::os::unix::fs::symlink(nix.unwrap(), empty.path().join("nix")).unwrap();
+    let mut command = checkout.command(&["--engine", "nix-eval-jobs"]);
+    let output = command.env("PATH", empty.path()).output();
+    let evaluated = Evaluated::from_output(output.unwrap());
     assert_eq!(evaluated.code, Some(3), "{evaluated:#?}");
     let (message, _) = evaluated.fatal();
     assert!(
@@ -154,7 +161,7 @@ fn a_nix_eval_jobs_that_does_not_run_is_told() {
         evaluated.warnings(),
         [
             "nix-eval-jobs does not work here, so Nix itself evaluates: \
-          `nix-eval-jobs --help` ended with exit status 127: no such library"
+          `nix-eval-jobs --version` ended with exit status 127: no such library"
         ]
     );
 }

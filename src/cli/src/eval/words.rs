@@ -105,10 +105,13 @@ fn start_text(start: &Start) -> String {
         [] => "all systems".to_owned(),
         systems => systems.join(", "),
     };
+    let version = match start.engine_version.as_str() {
+        "unknown" => String::new(),
+        version => format!(" {version}"),
+    };
     format!(
-        "evaluating {} for {systems} with {} {}",
+        "evaluating {} for {systems} with {}{version}",
         safe(&start.attribute),
-        start.engine,
-        start.engine_version
+        start.engine
     )
 }

@@ -88,6 +88,28 @@ impl Checkout {
         recording: &Path,
         arguments: &[&str],
     ) -> Evaluated {
+        self.evaluate_by(&Fake::new(mode, recording), arguments)
+    }
+
+    /// Evaluates with `fake`.
+    pub(crate) fn evaluate_by(&self, fake: &Fake, arguments: &[&str]) -> Evaluated {
+        let mut paths = vec![fake.0.path().to_owned()];
+        paths.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap()));
+        let mut command = self.command(&["--engine", "auto"]);
+        command
+            .args(arguments)
+            .env("PATH", std::env::join_paths(paths).unwrap());
+        Evaluated::from_output(command.output().unwrap())
+    }
+}
+
+/// A folder with tests/fakes/nix-eval-jobs.
+#[derive(Debug)]
+pub(crate) struct Fake(TempDir);
+
+impl Fake {
+    /// One that says what is in `recording`, in that mode.
+    pub(crate) fn new(mode: &str, recording: &Path) -> Self {
         let bin = tempfile::tempdir().unwrap();
         let fake = tests().join("fakes/nix-eval-jobs");
         let script = format!(
@@ -98,13 +120,7 @@ impl Checkout {
         let path = bin.path().join("nix-eval-jobs");
         std::fs::write(&path, script).unwrap();
         std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
-        let mut paths = vec![bin.path().to_owned()];
-        paths.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap()));
-        let mut command = self.command(&["--engine", "auto"]);
-        command
-            .args(arguments)
-            .env("PATH", std::env::join_paths(paths).unwrap());
-        Evaluated::from_output(command.output().unwrap())
+        Self(bin)
     }
 }
 
@@ -226,6 +242,12 @@ impl Evaluated {
 /// The folder of everything that tests need.
 pub(crate) fn tests() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests")
+}
+
+/// Whether there is a real nix-eval-jobs.
+pub(crate) fn has_eval_jobs() -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join("nix-eval-jobs").is_file())
 }
 
 fn assert_nix() {

@@ -10,6 +10,7 @@ use super::found::{Found, Outlet};
 use super::gc_roots::GcRoots;
 use super::repl::{self, Setup};
 use super::sandbox::Sandbox;
+use super::tools::EvalJobs;
 use super::walk::{Known, Selection};
 use super::{EngineChoice, Request, tools};
 use crate::error::Error;
@@ -59,14 +60,14 @@ pub(super) fn choose(
     if request.engine == EngineChoice::Nix {
         return Ok((Box::new(nix), None));
     }
-    match tools::eval_jobs_version(sandbox) {
-        Ok(version) => {
+    match tools::eval_jobs(sandbox) {
+        Ok(program) => {
             let command = JobsCommand {
                 groups: nix.setup.groups.clone(),
                 ..jobs_command(request, flake, sandbox, roots)
             };
             let engine = EvalJobsEngine {
-                version,
+                program,
                 command,
                 nix,
             };
@@ -126,7 +127,7 @@ impl Engine for NixEngine {
 
 /// nix-eval-jobs, with Nix for what it leaves out.
 struct EvalJobsEngine {
-    version: String,
+    program: EvalJobs,
     command: JobsCommand,
     nix: NixEngine,
 }
@@ -137,11 +138,11 @@ impl Engine for EvalJobsEngine {
     }
 
     fn version(&self) -> &str {
-        &self.version
+        &self.program.version
     }
 
     fn identity(&self) -> Vec<OsString> {
-        let mut identity = vec![self.name().into(), self.version().into()];
+        let mut identity = vec![self.name().into(), self.program.identity.clone()];
         identity.extend(self.nix.identity());
         identity
     }

@@ -80,6 +80,28 @@ pub(super) fn parse(line: &[u8]) -> LogLine {
     }
 }
 
+/// Reads one line of the log that Nix writes where nobody asks for another format. What is no
+/// error, trace or warning is said because more happens than evaluating.
+pub(super) fn parse_plain(line: &[u8]) -> LogLine {
+    if line.starts_with(PREFIX) {
+        return parse(line);
+    }
+    let text = clean(&String::from_utf8_lossy(line));
+    if let Some(message) = text.strip_prefix("warning: ") {
+        return match warning(message) {
+            LogLine::Text(text) => LogLine::Activity(text),
+            line => line,
+        };
+    }
+    match error(text) {
+        LogLine::Error(text) if text.starts_with("error:") => LogLine::Error(text),
+        LogLine::Error(text) if text.starts_with(TRACE) => LogLine::Text(text),
+        LogLine::Error(text) if text.trim().is_empty() => LogLine::Nothing,
+        LogLine::Error(text) => LogLine::Activity(text),
+        line => line,
+    }
+}
+
 /// The message of an error line as it is, for who put something into it.
 pub(super) fn raw_error(line: &[u8]) -> Option<String> {
     let wire: Wire = serde_json::from_slice(line.strip_prefix(PREFIX)?).ok()?;

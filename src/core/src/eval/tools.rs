@@ -1,5 +1,8 @@
 //! Which evaluators this machine has.
 
+use std::ffi::OsString;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::sandbox::Sandbox;
@@ -33,31 +36,66 @@ pub(super) fn nix_version() -> Result<String, Error> {
     }
 }
 
-/// The version of the nix-eval-jobs on PATH, if it runs where evaluators do; else why not.
-pub(super) fn eval_jobs_version(sandbox: &Sandbox) -> Result<String, String> {
-    let ask = |option: &str| {
-        let command = CommandSpec::new("nix-eval-jobs").args([option]);
-        capture(&sandbox.command(command), b"", LIMIT).map_err(|error| error.to_string())
-    };
-    let captured = ask("--version")?;
-    if captured.status.success() {
-        return Ok(last_word(&captured));
-    }
-    // Older ones know no `--version`.
-    let captured = ask("--help")?;
-    if captured.status.success() {
-        return Ok("unknown".to_owned());
-    }
+/// A nix-eval-jobs that runs where evaluators do.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct EvalJobs {
+    /// Its version, or `unknown`: most do not tell.
+    pub(super) version: String,
+    /// Which it is, whatever it tells.
+    pub(super) identity: OsString,
+}
+
+/// The nix-eval-jobs on PATH, if it runs; else why not.
+pub(super) fn eval_jobs(sandbox: &Sandbox) -> Result<EvalJobs, String> {
+    let command = CommandSpec::new("nix-eval-jobs").args(["--version"]);
+    let captured = capture(&sandbox.command(command), b"", LIMIT);
+    let captured = captured.map_err(|error| error.to_string())?;
+    let file = eval_jobs_file().ok_or("it is not on PATH")?;
     let words = text::clean(&String::from_utf8_lossy(&captured.stderr));
-    let last = words.lines().next_back().unwrap_or("without a word");
-    let how = describe_exit(captured.status);
-    Err(format!("`nix-eval-jobs --help` ended with {how}: {last}"))
+    let version = if captured.status.success() {
+        last_word(&captured)
+    } else if words.contains("unrecognised flag") {
+        version_in_store(&file).unwrap_or("unknown").to_owned()
+    } else {
+        let last = words.lines().next_back().unwrap_or("without a word");
+        let how = describe_exit(captured.status);
+        return Err(format!(
+            "`nix-eval-jobs --version` ended with {how}: {last}"
+        ));
+    };
+    Ok(EvalJobs {
+        version,
+        identity: identity(file),
+    })
 }
 
 /// Whether somebody has installed nix-eval-jobs, working or not.
 pub(super) fn has_eval_jobs() -> bool {
+    eval_jobs_file().is_some()
+}
+
+/// The nix-eval-jobs on PATH, without symbolic links.
+fn eval_jobs_file() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| folder.join("nix-eval-jobs").is_file())
+    let mut files = std::env::split_paths(&path).map(|folder| folder.join("nix-eval-jobs"));
+    files.find(|file| file.is_file())?.canonicalize().ok()
+}
+
+/// `2.33.0` of `/nix/store/<hash>-nix-eval-jobs-2.33.0/bin/nix-eval-jobs`.
+fn version_in_store(file: &Path) -> Option<&str> {
+    let name = file.parent()?.parent()?.file_name()?.to_str()?;
+    name.split_once("-nix-eval-jobs-")
+        .map(|(_, version)| version)
+}
+
+/// Differs when `file` is replaced, wherever it is.
+fn identity(file: PathBuf) -> OsString {
+    let state = file
+        .metadata()
+        .map(|it| (it.len(), it.mtime(), it.mtime_nsec()));
+    let mut identity = file.into_os_string();
+    identity.push(format!(" {:?}", state.ok()));
+    identity
 }
 
 fn version_of(program: &str) -> Result<Captured, Error> {
@@ -103,5 +141,28 @@ mod tests {
             assert_eq!(numbers(version), expected, "{version}");
         }
         assert!(numbers("2.9") < Some(OLDEST));
+    }
+
+    #[test]
+    fn a_store_path_tells_the_version() {
+        let hash = "0".repeat(32);
+        let of = |name: &str| {
+            let file = format!("/nix/store/{hash}-{name}/bin/nix-eval-jobs");
+            version_in_store(Path::new(&file)).map(str::to_owned)
+        };
+        assert_eq!(of("nix-eval-jobs-2.33.0").as_deref(), Some("2.33.0"));
+        assert_eq!(of("tools"), None);
+        assert_eq!(version_in_store(Path::new("/nix-eval-jobs")), None);
+    }
+
+    #[test]
+    fn another_file_of_the_same_name_is_another_program() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("nix-eval-jobs");
+        std::fs::write(&file, "1").unwrap();
+        let first = identity(file.clone());
+        assert_eq!(identity(file.clone()), first);
+        std::fs::write(&file, "22").unwrap();
+        assert_ne!(identity(file), first);
     }
 }

@@ -113,6 +113,11 @@ pub(super) fn value_error(path: &AttrPath, kind: &str) -> Option<String> {
     Some(format!("`{path}` is {what}, not a derivation"))
 }
 
+/// Whether an attribute is in a set that is not looked into.
+pub(super) fn is_too_deep(path: &AttrPath) -> bool {
+    path.components().len() > DEPTH_MAX + 1
+}
+
 /// The error of a set that is not looked into, or `None` if it is.
 pub(super) fn depth_error(path: &AttrPath) -> Option<String> {
     (path.components().len() > DEPTH_MAX).then(|| {

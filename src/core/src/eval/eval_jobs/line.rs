@@ -8,11 +8,14 @@ use serde::Deserialize;
 
 use super::super::found::{Found, FoundJob};
 use super::super::text::{clean, error_text};
-use super::super::walk::Selection;
+use super::super::walk::{Selection, is_too_deep};
 use crate::nix::{AttrPath, DrvPath, StorePath, System};
 
 /// Characters of a bad line that are shown.
 const EXCERPT: usize = 120;
+/// What it says of sets that call themselves derivations and have no output path, e.g. because
+/// they lack a system.
+const MISTAKEN: &str = "CA derivations are not yet supported";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -38,9 +41,10 @@ pub(super) struct JobsLine {
     pub(super) attr_path: AttrPath,
     /// The result, and what was said on the way to it.
     pub(super) found: Vec<Found>,
-    /// Whether it is an error that Nix itself may not have: of the evaluator's own stack, or of
-    /// how it finds attributes.
+    /// Whether Nix itself may have another result.
     pub(super) is_doubtful: bool,
+    /// Whether there may be no end of such lines.
+    pub(super) is_endless: bool,
 }
 
 /// Reads a line about an attribute below `prefix`. `Err` tells what is wrong with it.
@@ -55,7 +59,13 @@ pub(super) fn parse(
         (None, Some(attr)) => vec![attr.clone()],
         (None, None) => return Err(bad(line, "it names no attribute")),
     };
-    let path = AttrPath::new(prefix.components().iter().cloned().chain(below));
+    let path = AttrPath::new(
+        prefix
+            .components()
+            .iter()
+            .cloned()
+            .chain(below.iter().cloned()),
+    );
     let texts = |texts: &Option<Vec<String>>| texts.clone().unwrap_or_default();
     let warnings = texts(&wire.warnings).into_iter();
     let warnings = warnings.map(|text| Found::Warning(clean(&text)));
@@ -63,18 +73,26 @@ pub(super) fn parse(
     let traces = traces.map(|text| Found::Text(clean(&text)));
     let mut found: Vec<Found> = warnings.chain(traces).collect();
     found.extend(wire.stats.as_ref().and_then(|stats| took(&path, stats)));
-    let is_lost = path.components().iter().any(|name| is_lost(name));
-    let is_doubtful = wire.error.is_some() && (is_lost || wire.fatal == Some(true));
+    let is_doubtful = below.iter().any(|name| is_lost(name))
+        || wire.fatal == Some(true)
+        || wire
+            .error
+            .as_ref()
+            .is_some_and(|error| error.contains(MISTAKEN));
+    // Without a name it looks into the root again.
+    let is_endless = below.first().is_some_and(String::is_empty) || is_too_deep(&path);
     found.push(result(wire, path.clone(), selection));
     Ok(JobsLine {
         attr_path: path,
         found,
         is_doubtful,
+        is_endless,
     })
 }
 
-/// Whether nix-eval-jobs cannot find an attribute of that name: it joins names to a text and takes
-/// it apart again, where quotes cannot be escaped and numbers count elements of lists.
+/// Whether nix-eval-jobs cannot find an attribute of that name, or finds another: it joins names to
+/// a text and takes it apart again, where quotes cannot be escaped and numbers count elements of
+/// lists.
 fn is_lost(name: &str) -> bool {
     name.contains('"') || name.chars().all(|character| character.is_ascii_digit())
 }
@@ -255,10 +273,33 @@ mod tests {
             (r#"{"attrPath":["a","","b"],"error":"e"}"#, true),
             (r#"{"attrPath":["a","12"],"error":"e"}"#, true),
             (r#"{"attrPath":["a","12a"],"error":"e"}"#, false),
-            (r#"{"attrPath":["a","q\"q"],"drvPath":"d"}"#, false),
+            // What was found is called "q".
+            (r#"{"attrPath":["a","\"q\""],"drvPath":"d"}"#, true),
+            (
+                r#"{"attrPath":["a"],"error":"error: CA derivations are not yet supported"}"#,
+                true,
+            ),
+            (r#"{"attrPath":["a"],"drvPath":"d"}"#, false),
         ] {
             assert_eq!(is_doubtful(line), expected, "{line}");
         }
+    }
+
+    #[test]
+    fn sets_without_end_are_noticed() {
+        let is_endless = |below: &[&str]| {
+            let line = serde_json::json!({ "attrPath": below, "error": "e" });
+            let parsed = parse(
+                line.to_string().as_bytes(),
+                &AttrPath::new(["p"]),
+                &selection(),
+            );
+            parsed.unwrap().is_endless
+        };
+        assert!(!is_endless(&["a", "", "b"]));
+        assert!(is_endless(&["", "b"]));
+        assert!(!is_endless(&["a"; 16]));
+        assert!(is_endless(&["a"; 17]));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod line;
 mod process;
+mod said;
 
 pub(super) use process::{JobsCommand, evaluate};
 

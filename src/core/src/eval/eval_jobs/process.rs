@@ -9,7 +9,8 @@ use super::super::found::{Found, Outlet};
 use super::super::lines;
 use super::super::log::{self, LogLine};
 use super::super::walk::{Known, Selection};
-use super::line;
+use super::line::{self, JobsLine};
+use super::said::Said;
 use crate::error::Error;
 use crate::nix::AttrPath;
 use crate::process::{Child, CommandSpec, Leftovers, Stream, describe_exit, memory_at_most};
@@ -111,8 +112,7 @@ struct Run {
     output: Receiver<Output>,
     attribute: Duration,
     silence: Duration,
-    /// Whether it did more than evaluate. Of which attribute cannot be told.
-    is_active: bool,
+    said: Said,
     has_failures: bool,
     /// Its worker processes, in case it dies and they do not.
     leftovers: Leftovers,
@@ -124,6 +124,14 @@ struct Run {
 enum Output {
     Line(Vec<u8>),
     Log(LogLine),
+}
+
+/// How reading came to its end.
+enum End {
+    /// Nothing more is said. With what was wrong with a line.
+    Complete(Option<String>),
+    /// It has to be ended. With the reason, if that is not that nobody wants more.
+    Over(Option<String>),
 }
 
 impl Run {
@@ -144,7 +152,7 @@ impl Run {
             thread::spawn(move || read(stdout, LINE_MAX, &sender, Output::Line));
         }
         if let Some(stderr) = child.take_stderr() {
-            let parse = |line: Vec<u8>| Output::Log(log::parse(&line));
+            let parse = |line: Vec<u8>| Output::Log(log::parse_plain(&line));
             thread::spawn(move || read(stderr, LOG_LINE_MAX, &sender, parse));
         }
         Ok(Self {
@@ -152,7 +160,7 @@ impl Run {
             output,
             attribute: command.attribute,
             silence: command.silence,
-            is_active: false,
+            said: Said::default(),
             has_failures: false,
             leftovers: Leftovers::default(),
             _group: group,
@@ -168,6 +176,25 @@ impl Run {
         outlet: &Outlet<'_>,
         known: &mut Known,
     ) -> (Option<String>, bool) {
+        let end = self.listen(prefix, selection, outlet, known);
+        self.said.end(&mut |found| outlet.send(found));
+        let is_lasting = !(self.said.is_active && self.has_failures);
+        match end {
+            End::Complete(problem) => (self.end(problem), is_lasting),
+            End::Over(problem) => {
+                self.child.terminate();
+                (problem, false)
+            }
+        }
+    }
+
+    fn listen(
+        &mut self,
+        prefix: &AttrPath,
+        selection: &Selection,
+        outlet: &Outlet<'_>,
+        known: &mut Known,
+    ) -> End {
         let mut problem = None;
         let mut last = Instant::now();
         let mut last_word = last;
@@ -180,41 +207,62 @@ impl Run {
             }
             match output {
                 Ok(Output::Log(line)) => {
-                    self.is_active |= matches!(line, LogLine::Activity(_));
-                    hear(line, outlet);
+                    self.said.hear(line, &mut |found| outlet.send(found));
                 }
                 Ok(Output::Line(line)) => {
                     last = Instant::now();
-                    match take(&line, prefix, selection, outlet, known) {
-                        Ok(has_failed) => self.has_failures |= has_failed,
+                    match line::parse(&line, prefix, selection) {
+                        Ok(line) if line.is_endless => {
+                            return End::Over(Some(endless(&line.attr_path)));
+                        }
+                        Ok(line) => self.take(line, selection, outlet, known),
                         Err(bad) => problem = Some(bad),
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Disconnected) => return End::Complete(problem),
             }
             if outlet.is_stopped() {
-                self.child.terminate();
-                return (None, false);
+                return End::Over(None);
             }
             let now = Instant::now();
             if let Some(problem) = self.over(now - last, now - last_word) {
-                self.child.terminate();
-                return (Some(problem), false);
+                return End::Over(Some(problem));
             }
             if now >= next_look {
                 next_look = now + LOOK;
                 if is_quiet && self.child.try_wait().is_some() {
                     // Its workers keep the pipes open; nobody reads what they find out.
-                    break;
+                    return End::Complete(problem);
                 }
                 self.leftovers = Leftovers::below(self.child.id());
                 let memory = self.leftovers.ids().filter_map(memory_at_most).max();
                 outlet.send(Found::Memory(memory.unwrap_or_default()));
             }
         }
-        let is_lasting = !(self.is_active && self.has_failures);
-        (self.end(problem), is_lasting)
+    }
+
+    /// Hands over what one line says.
+    fn take(
+        &mut self,
+        line: JobsLine,
+        selection: &Selection,
+        outlet: &Outlet<'_>,
+        known: &mut Known,
+    ) {
+        for found in &line.found {
+            if let Found::Failed { error, .. } = found {
+                self.has_failures = true;
+                self.said.is_result(error);
+            }
+        }
+        // The same attribute may come twice.
+        if !line.is_doubtful
+            && is_wanted(&line.attr_path, selection)
+            && known.insert(&line.attr_path)
+        {
+            line.found.into_iter().for_each(|found| outlet.send(found));
+        }
     }
 
     /// Why it must end, after so much time without a result and without a word.
@@ -251,40 +299,18 @@ impl Run {
     }
 }
 
-/// Hands over what one line says. Returns whether it is a failure; `Err` tells what is wrong with
-/// it.
-fn take(
-    line: &[u8],
-    prefix: &AttrPath,
-    selection: &Selection,
-    outlet: &Outlet<'_>,
-    known: &mut Known,
-) -> Result<bool, String> {
-    let line = line::parse(line, prefix, selection)?;
-    let has_failed = (line.found.iter()).any(|found| matches!(found, Found::Failed { .. }));
-    // The same attribute may come twice.
-    if !line.is_doubtful && is_wanted(&line.attr_path, selection) && known.insert(&line.attr_path) {
-        line.found.into_iter().for_each(|found| outlet.send(found));
-    }
-    Ok(has_failed)
+fn endless(path: &AttrPath) -> String {
+    let beginning = path.components().iter().take(2).cloned();
+    format!(
+        "nix-eval-jobs comes to no end with sets that are part of themselves in `{}`",
+        AttrPath::new(beginning)
+    )
 }
 
 /// The whole root may have been evaluated though only some of it was asked for.
 fn is_wanted(path: &AttrPath, selection: &Selection) -> bool {
     let first = path.components().first();
     !first.is_some_and(|name| selection.is_other_system(name))
-}
-
-fn hear(line: LogLine, outlet: &Outlet<'_>) {
-    match line {
-        LogLine::Warning(text) => outlet.send(Found::Warning(text)),
-        LogLine::Activity(text) if text.is_empty() => {}
-        LogLine::Error(text)
-        | LogLine::Notice(text)
-        | LogLine::Activity(text)
-        | LogLine::Text(text) => outlet.send(Found::Text(text)),
-        LogLine::Nothing => {}
-    }
 }
 
 /// Reads `stream` to its end, so that the program never waits for long, or until nobody listens.
