@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import sqlalchemy as sa
 from buildbot.db.model import Model
+from buildbot.master import BuildMaster
 from buildbot.process.results import CANCELLED, FAILURE, RETRY, SUCCESS, WARNINGS
 from buildbot.util.service import BuildbotService
 from buildbot.util.twisted import async_to_deferred
@@ -24,7 +25,7 @@ from buildbot_nix._bridge import in_thread
 from buildbot_nix._native import Finding, Run
 from buildbot_nix.continuation import replay
 from buildbot_nix.driver import RunDriver
-from buildbot_nix.records.past import PastBuild, past_builds, properties_of
+from buildbot_nix.records.past import PastBuild, PastRecord, past_builds, properties_of
 from buildbot_nix.records.rows import rewrite_log
 from buildbot_nix.run_events import AttributeEnded, RunEnded, RunEvent, RunEvents, Subject
 from buildbot_nix.state import JobSet, JobSets, State
@@ -43,6 +44,8 @@ class Parent:
     builder: int
     number: int
     results: int | None
+    #: One line for people.
+    text: str
     branch: str | None
 
 
@@ -52,6 +55,12 @@ class Amender(BuildbotService):
     SERVICE_NAME: ClassVar[str] = "nix-amender"
 
     name = SERVICE_NAME
+
+    @classmethod
+    def find(cls, master: BuildMaster) -> Amender:
+        """That of ``master``."""
+        amender: Amender = master.service_manager.namedServices[cls.SERVICE_NAME]
+        return amender
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -119,21 +128,52 @@ class Amender(BuildbotService):
             driver.amend(records)
             self._built_early[parent.request] += built
             return
-        job_set = await JobSets(state).find(parent.request)
-        if job_set is None or parent.results not in AMENDED:
-            # Too old, or its result has another reason.
+        recalled = await self._recall(parent, records)
+        if recalled is None:
             return
+        run, job_set = recalled
+        freed = dict.fromkeys(name for attr in built for name in run.freed_by(attr))
+        run.close()
+        await self._write(state, parent, run)
+        stopped_because = "it was stopped" if run.finding == Finding.Cancelled else None
+        self._tell(parent, job_set, run, RESULTS[run.finding], stopped_because)
+        await self._build(freed, past)
+
+    @async_to_deferred
+    async def tell(self, request: int) -> None:
+        """Tells once more of a run that has ended, as far as that is known."""
+        await self._turn.run(self._tell_again, request)
+
+    @async_to_deferred
+    async def _tell_again(self, request: int) -> None:
+        state = State.find(self.master)
+        parent = await state.do(last_build, request)
+        if parent is None:
+            return
+        past: list[PastBuild] = await state.do(past_builds, request)
+        base = self.master.config.buildbotURL
+        recalled = await self._recall(parent, [build.row(base) for build in past])
+        if recalled is not None:
+            run, job_set = recalled
+            run.close()
+            stopped_because = parent.text if parent.results == CANCELLED else None
+            assert parent.results is not None
+            self._tell(parent, job_set, run, parent.results, stopped_because)
+
+    async def _recall(self, parent: Parent, records: list[PastRecord]) -> tuple[Run, JobSet] | None:
+        """The run as it has become, which may go on; None if it is too old, or its result has
+        another reason."""
+        state = State.find(self.master)
+        job_set: JobSet | None = await JobSets(state).find(parent.request)
+        if job_set is None or parent.results not in AMENDED:
+            return None
         run = Run()
         run.restore(records)
         await replay(state, job_set, run.feed)
         run.end_of_evaluation(0)
-        freed = dict.fromkeys(name for attr in built for name in run.freed_by(attr))
         if job_set.lost is not None:
             run.recall_lost(job_set.lost)
-        run.close()
-        await self._write(state, parent, run)
-        self._tell(parent, job_set, run)
-        await self._build(freed, past)
+        return run, job_set
 
     async def _build(self, attrs: Iterable[str], past: list[PastBuild]) -> None:
         """Has ``attrs`` built, as if somebody asked for each."""
@@ -156,7 +196,14 @@ class Amender(BuildbotService):
         build = await self.master.data.get(("builds", parent.build))
         self.master.data.getResourceType("build").produceEvent(build, "update")
 
-    def _tell(self, parent: Parent, job_set: JobSet, run: Run) -> None:
+    def _tell(
+        self,
+        parent: Parent,
+        job_set: JobSet,
+        run: Run,
+        results: int,
+        stopped_because: str | None,
+    ) -> None:
         base = self.master.config.buildbotURL
         subject = Subject(
             project=job_set.project,
@@ -168,10 +215,10 @@ class Amender(BuildbotService):
         )
         ended = RunEnded(
             subject=subject,
-            results=RESULTS[run.finding],
+            results=results,
             run=run,
             text=run.summary(),
-            stopped_because="it was stopped" if run.finding == Finding.Cancelled else None,
+            stopped_because=stopped_because,
             seconds=0,
         )
         RunEvents.find(self.master).emit(ended)
@@ -194,18 +241,32 @@ def parent_of(connection: Connection, build: int) -> Parent | None:
 def last_of(connection: Connection, evaluation: int) -> Parent | None:
     """The last build of the request of the build ``evaluation``. Runs in a thread."""
     builds = Model.builds
-    request = sa.select(builds.c.buildrequestid).where(builds.c.id == evaluation)
+    query = sa.select(builds.c.buildrequestid).where(builds.c.id == evaluation)
+    request = connection.execute(query).scalar()
+    return None if request is None else last_build(connection, request)
+
+
+def last_build(connection: Connection, request: int) -> Parent | None:
+    """The last build of the request ``request``. Runs in a thread."""
+    builds = Model.builds
     query = (
         sa.select(builds)
-        .where(builds.c.buildrequestid == request.scalar_subquery())
+        .where(builds.c.buildrequestid == request)
         .order_by(builds.c.id.desc())
         .limit(1)
     )
     row = connection.execute(query).first()
     if row is None:
         return None
-    branch = properties_of(connection, [row.id])[row.id].get("branch")
-    return Parent(row.id, row.buildrequestid, row.builderid, row.number, row.results, branch)
+    return Parent(
+        build=row.id,
+        request=request,
+        builder=row.builderid,
+        number=row.number,
+        results=row.results,
+        text=row.state_string,
+        branch=properties_of(connection, [row.id])[row.id].get("branch"),
+    )
 
 
 def write(connection: Connection, parent: Parent, results: int, text: str, page: str) -> None:

@@ -31,6 +31,7 @@ from buildbot_nix._native import (
     Project,
     StatusRow,
 )
+from buildbot_nix.amend import Amender
 from buildbot_nix.outbox import Outbox, row_of
 from buildbot_nix.run_events import (
     AttributeEnded,
@@ -89,6 +90,7 @@ class Reporter(BuildbotService):
     @async_to_deferred
     async def startService(self) -> None:
         self._table = OutboxTable(State.find(self.master))
+        self._began_at = time.time()
         self._changes: dict[tuple[CommitKey, str], list[Change]] = {}
         self._due: DelayedCall | None = None
         self._writing = defer.DeferredLock()
@@ -198,11 +200,17 @@ class Reporter(BuildbotService):
         elif not request["complete"]:
             # It runs, or will.
             return
-        elif time.time() - datetime2epoch(request["complete_at"]) < SILENCE_SECONDS:
+        elif self._may_be_told(datetime2epoch(request["complete_at"])):
             return
         else:
             ended, text = await self._end_of(request)
+            # Of its attributes too, if it had some.
+            await Amender.find(self.master).tell(run)
         self._add(project, commit.sha, lambda it: it.abandoned(run, ended, text))
+
+    def _may_be_told(self, ended_at: float) -> bool:
+        """Whether what ended then may be on its way: not if that was before this master began."""
+        return ended_at > self._began_at and time.time() - ended_at < SILENCE_SECONDS
 
     async def _end_of(self, request: dict[str, Any]) -> tuple[Ended, str]:
         path = ("buildrequests", str(request["buildrequestid"]), "builds")

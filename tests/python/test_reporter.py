@@ -16,6 +16,7 @@ from twisted.internet import defer
 from twisted.trial import unittest
 
 from buildbot_nix._native import BuildResult, Run
+from buildbot_nix.amend import Amender
 from buildbot_nix.outbox import Outbox
 from buildbot_nix.reporter import LOOK_SECONDS, Reporter
 from buildbot_nix.run_events import (
@@ -27,7 +28,8 @@ from buildbot_nix.run_events import (
     RunStarted,
     Subject,
 )
-from buildbot_nix.state import State
+from buildbot_nix.state import JobSet, JobSets, State
+from buildbot_nix.state.job_sets import pack
 from buildbot_nix.state.outbox import CommitKey, Letter, OutboxTable
 
 from .forge_plans import forge_plan, repository
@@ -38,15 +40,20 @@ DRV = "/nix/store/{}-a.drv"
 EVAL, BUILD = "buildbot/nix-eval", "buildbot/nix-build"
 
 
+def lines(*found: dict[str, Any]) -> bytes:
+    """What the agent says of an evaluation that has found this."""
+    start = {"type": "start", "version": 1, "engine": "nix", "engineVersion": "2"}
+    start |= {"attribute": "checks", "flakeDir": ".", "systems": []}
+    done = {"type": "done", "jobs": len(found), "failed": 0}
+    return b"".join(json.dumps(line).encode() + b"\n" for line in (start, *found, done))
+
+
 def run_of(result: str | None) -> Run:
     """A run with one attribute ``a`` whose build ended so, or is not begun."""
     run = Run()
     job = {"type": "job", "attr": "a", "attrPath": ["a"], "name": "a", "system": "x86_64-linux"}
     job |= {"drvPath": DRV.format("a" * 32), "outputs": {"out": None}, "cacheStatus": "notBuilt"}
-    start = {"type": "start", "version": 1, "engine": "nix", "engineVersion": "2"}
-    start |= {"attribute": "checks", "flakeDir": ".", "systems": []}
-    for line in (start, job, {"type": "done", "jobs": 1, "failed": 0}):
-        run.feed(json.dumps(line).encode() + b"\n")
+    run.feed(lines(job))
     run.end_of_evaluation(0)
     if result is not None:
         [ready] = run.take_ready(1)
@@ -78,6 +85,7 @@ class TestReporter(TestReactorMixin, unittest.TestCase):
         self.outbox = Outbox(name=Outbox.SERVICE_NAME)
         yield self.outbox.setServiceParent(self.master)
         self.master.service_manager = self.master
+        yield Amender(name=Amender.SERVICE_NAME).setServiceParent(self.master)
         self.reporter = Reporter(plan=self.plan)
         yield self.reporter.setServiceParent(self.master)
         yield self.master.startService()
@@ -202,6 +210,40 @@ class TestReporter(TestReactorMixin, unittest.TestCase):
     def test_who_died_with_the_master(self) -> Generator[Any, Any, None]:
         self.events.emit(RunStarted(self.subject()))
         self.told()
+        yield self.insert_failed()
+        self.reactor.advance(LOOK_SECONDS)
+        assert self.told() == [(EVAL, "failure", "3 failed, 12 built")]
+
+    @defer.inlineCallbacks
+    def test_who_died_is_told_with_its_attributes(self) -> Generator[Any, Any, None]:
+        self.events.emit(RunStarted(self.subject()))
+        self.told()
+        failed = {"type": "failed", "attr": "a", "attrPath": ["a"], "error": "error: boom"}
+        job_set = JobSet(
+            request=31,
+            project=self.projects["github"],
+            build=131,
+            machine="farm",
+            properties={"got_revision": SHA},
+            lost=None,
+            slices=1,
+            stored_at=1000,
+            ended_at=None,
+        )
+        job_sets = JobSets(State.find(self.master))
+        yield job_sets.store(job_set, [pack(lines(failed))])
+        yield self.insert_failed()
+        self.reactor.advance(LOOK_SECONDS)
+        assert sorted(self.told()) == [
+            (BUILD, "failure", "1 failed to evaluate"),
+            (self.context, "failure", "error: boom"),
+            (EVAL, "failure", "0 attributes, 1 failed to evaluate"),
+        ]
+        assert (yield job_sets.unfinished()) == []
+
+    @defer.inlineCallbacks
+    def insert_failed(self) -> Generator[Any, Any, None]:
+        """The run has ended."""
         yield self.insert(complete=1, results=FAILURE, complete_at=1000)
         yield self.master.db.insert_test_data(
             [
@@ -217,8 +259,6 @@ class TestReporter(TestReactorMixin, unittest.TestCase):
                 )
             ]
         )
-        self.reactor.advance(LOOK_SECONDS)
-        assert self.told() == [(EVAL, "failure", "3 failed, 12 built")]
 
     @defer.inlineCallbacks
     def test_who_was_never_begun(self) -> Generator[Any, Any, None]:
