@@ -755,7 +755,8 @@ class Run:
     def finish(
         self, index: int, result: BuildResult, message: str | None, failed_drv: str | None
     ) -> None:
-        """How the build of a job ended; if it failed, why, and which derivation's builder did."""
+        """How the build of a job ended; what was done, or why it failed or was cancelled, and
+        which derivation's builder failed."""
     def set_url(self, index: int, url: str) -> None:
         """Where the build of a job can be seen."""
     def cancel(self) -> None:

@@ -64,7 +64,8 @@ class CancelJobs(ForceScheduler):
             builderNames=builderNames,
             reason=StringParameter(name="reason", label="Reason", default="not needed", size=40),
             buttonName="Cancel jobs",
-            label="Cancel jobs that wait",
+            # What Buildbot calls the button of a form cannot be changed.
+            label="Cancel jobs that wait (with “Start build”, which starts nothing)",
             codebases=[CodebaseParameter("", hide=True)],
         )
         # Who it is, our authorizer adds to the reason.

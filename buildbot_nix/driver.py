@@ -17,7 +17,7 @@ from buildbot_nix.machines import Machine
 from buildbot_nix.memory import Memory
 from buildbot_nix.records import Record
 from buildbot_nix.records.past import PastRecord
-from buildbot_nix.verdicts import FailedBuild, Verdict
+from buildbot_nix.verdicts import FailedBuild, Verdict, ending
 
 #: Where a build keeps its driver.
 ATTRIBUTE = "nix_run"
@@ -58,8 +58,6 @@ class RunDriver:
         #: Set if the agent's output ended in the middle of a line.
         self.output_error: BuildbotNixError | None = None
         self._cancelled = False
-        #: Jobs that were cancelled one by one, and why.
-        self.cancelled_jobs: list[tuple[str, str]] = []
 
     def attach(self, build: Build) -> None:
         """Makes this the driver of ``build``, for the steps that follow."""
@@ -132,14 +130,12 @@ class RunDriver:
         job = self.run.find_waiting(attr)
         if job is None:
             return False
+        self._finish(job, Verdict(BuildResult.Cancelled, reason))
         landing = self._landings.get(job.index)
         if landing is not None:
             landing.cancel()
-        else:
-            self._landed = deque(one for one in self._landed if one.index != job.index)
-            self._finish(job, Verdict(BuildResult.Cancelled))
-            self._check_finished()
-        self.cancelled_jobs.append((attr, reason))
+        self._landed = deque(one for one in self._landed if one.index != job.index)
+        self._check_finished()
         return True
 
     def amend(self, records: list[PastRecord]) -> None:
@@ -239,7 +235,8 @@ class RunDriver:
             self._memory.failed(in_vain, job.attr, ended.url)
 
     def _finish(self, job: Job, verdict: Verdict) -> None:
-        self.run.finish(job.index, verdict.result, verdict.message, verdict.failed_drv)
+        said = ending(verdict)[1] if verdict.result == BuildResult.Succeeded else verdict.message
+        self.run.finish(job.index, verdict.result, said, verdict.failed_drv)
         self._record_unbuilt()
         self.on_progress()
 

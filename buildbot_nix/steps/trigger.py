@@ -65,9 +65,6 @@ class BuildFlake(BuildStep):
         await self._release()
         await driver.settled()
         await self.addHTMLLog(SUMMARY, driver.run.html())
-        if driver.cancelled_jobs:
-            lines = [f"{attr}: {reason}\n" for attr, reason in driver.cancelled_jobs]
-            await self.addCompleteLog("cancelled", "".join(lines))
         for attr, url in driver.failures:
             await self.addURL(f"{attr} failed", url)
         if self.build is not None and self.build.results == RETRY:

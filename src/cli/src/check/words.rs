@@ -48,7 +48,7 @@ pub(super) fn exit(run: &Run) -> Exit {
         Exit::Negative
     } else if is(|outcome| matches!(outcome, Outcome::Broken { .. })) {
         Exit::Machine
-    } else if is(|outcome| matches!(outcome, Outcome::Cancelled)) {
+    } else if is(|outcome| matches!(outcome, Outcome::Cancelled { .. })) {
         Exit::Stopped
     } else {
         Exit::Success

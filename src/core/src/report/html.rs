@@ -1,6 +1,6 @@
 use std::fmt::Write as _;
 
-use crate::machine_line::Statistics;
+use crate::machine_line::{Position, Statistics};
 use crate::run::{Attribute, Finding, Outcome, Run};
 
 use super::statistics::{costliest, costs};
@@ -31,7 +31,7 @@ pub fn html(run: &Run) -> String {
         &mut page,
         "Cancelled",
         true,
-        &with(run, |outcome| *outcome == Outcome::Cancelled),
+        &with(run, |outcome| matches!(outcome, Outcome::Cancelled { .. })),
     );
     let warnings: Vec<String> = run.warnings().iter().map(ToString::to_string).collect();
     notes(&mut page, "Warnings", &warnings);
@@ -46,7 +46,7 @@ pub fn html(run: &Run) -> String {
         &mut page,
         "Built",
         false,
-        &with(run, |outcome| *outcome == Outcome::Built),
+        &with(run, |outcome| matches!(outcome, Outcome::Built { .. })),
     );
     list(
         &mut page,
@@ -58,6 +58,7 @@ pub fn html(run: &Run) -> String {
         .skipped()
         .iter()
         .map(|skipped| match skipped.attributes {
+            Some(1) => format!("{}: 1 attribute", skipped.system),
             Some(number) => format!("{}: {number} attributes", skipped.system),
             None => skipped.system.clone(),
         })
@@ -85,8 +86,11 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
-const STYLE: &str = "<style>\
-    .nix-run td{vertical-align:top;padding:.15em .8em .15em 0}\
+/// For tables of all lists, so that their columns are below one another.
+pub(super) const STYLE: &str = "<style>\
+    .nix-run{width:100%}\
+    .nix-run td{vertical-align:top;padding:.15em .8em .15em 0;overflow-wrap:anywhere}\
+    .nix-run td:first-child{width:35%}.nix-run td:nth-child(2):not(:last-child){width:16%}\
     .nix-run pre{margin:0;white-space:pre-wrap}\
     .bad{color:#b3261e}.good{color:#1b7f3b}\
     </style>";
@@ -125,15 +129,42 @@ fn row(page: &mut String, attribute: &Attribute) {
         None => name,
     };
     let (word, reason) = verdict(&attribute.outcome);
-    let _ = write!(page, "<tr><td>{name}</td><td>{word}</td><td>");
-    if !reason.is_empty() {
-        let _ = write!(
-            page,
-            "<pre>{}</pre>",
-            escape(&shortened(&reason).join("\n"))
-        );
+    let reason = match attribute.outcome {
+        Outcome::EvaluationFailed { .. } => error_itself(&reason, attribute.position.as_ref()),
+        _ => reason,
+    };
+    let reason = match &attribute.outcome {
+        Outcome::FailedBefore { when, url } => {
+            let (when, url) = (escape(when), escape(url));
+            format!("at {when}, <a href=\"{url}\">see there</a>, and was not tried again")
+        }
+        _ if reason.is_empty() => reason,
+        _ => format!("<pre>{}</pre>", escape(&shortened(&reason).join("\n"))),
+    };
+    let _ = write!(
+        page,
+        "<tr><td>{name}</td><td>{word}</td><td>{reason}</td></tr>"
+    );
+}
+
+/// Of what Nix says of an evaluation, the end: before that come the frames on the way there, which
+/// the attribute's own log has.
+fn error_itself(trace: &str, position: Option<&Position>) -> String {
+    let lines: Vec<&str> = trace.lines().collect();
+    let is_error = |line: &&str| line.trim_start().starts_with("error:");
+    let first = lines.iter().rposition(is_error).unwrap_or_default();
+    let indent = lines
+        .get(first)
+        .map_or(0, |line| line.len() - line.trim_start().len());
+    let mut kept: Vec<String> = lines
+        .iter()
+        .skip(first)
+        .map(|line| line.get(indent..).unwrap_or(line.trim_start()).to_owned())
+        .collect();
+    if let Some(Position { file, line, .. }) = position {
+        kept.push(format!("at {file}:{line}"));
     }
-    page.push_str("</td></tr>");
+    kept.join("\n")
 }
 
 fn costs_of(page: &mut String, statistics: &Statistics) {
@@ -162,4 +193,30 @@ fn notes(page: &mut String, title: &str, notes: &[String]) {
         let _ = write!(page, "<p>and {} more</p>", notes.len() - ROWS_MAX);
     }
     page.push_str("</details>");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[rstest::rstest]
+    #[case("error: boom", "error: boom")]
+    #[case("killed", "killed")]
+    #[case("", "")]
+    #[case(
+        "error:\n       … while calling\n         at /nix/store/x-source/flake.nix:84:23:\n\n       \
+         error: boom\n       Did you mean bang?\n",
+        "error: boom\nDid you mean bang?"
+    )]
+    #[case("error: böse\n  error: ö\n ü", "error: ö\nü")]
+    fn the_end_of_a_trace_is_the_error(#[case] trace: &str, #[case] error: &str) {
+        assert_eq!(error_itself(trace, None), error);
+        let position = Position {
+            file: "flake.nix".to_owned(),
+            line: 84,
+            column: 23,
+        };
+        let place = error_itself(trace, Some(&position));
+        assert_eq!(place.trim(), format!("{error}\nat flake.nix:84").trim());
+    }
 }

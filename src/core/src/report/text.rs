@@ -114,7 +114,7 @@ pub(super) fn verdict(outcome: &Outcome) -> (&'static str, String) {
         Outcome::Running => ("runs", String::new()),
         Outcome::Elsewhere => ("waits", "another evaluation builds it".to_owned()),
         Outcome::AlreadyThere => ("was already there", String::new()),
-        Outcome::Built => ("was built", String::new()),
+        Outcome::Built { how } => ("was built", how.clone().unwrap_or_default()),
         Outcome::Failed { message } => ("failed", message.clone()),
         Outcome::Broken { message } => ("could not be built here", message.clone()),
         Outcome::FailedBefore { when, url } => (
@@ -125,7 +125,7 @@ pub(super) fn verdict(outcome: &Outcome) -> (&'static str, String) {
         Outcome::DependencyFailed { cause } => {
             ("was not built", format!("it needs {cause}, which failed"))
         }
-        Outcome::Cancelled => ("was cancelled", String::new()),
+        Outcome::Cancelled { why } => ("was cancelled", why.clone().unwrap_or_default()),
     }
 }
 

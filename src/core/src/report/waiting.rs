@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 
 use crate::run::{Attribute, AttributeIndex, Outcome, Run};
 
-use super::html::escape;
+use super::html::{STYLE, escape};
 
 /// Rows of the list; the rest is counted.
 const ROWS_MAX: usize = 500;
@@ -17,8 +17,8 @@ pub fn waiting(run: &Run, cancel_url: &str) -> Option<String> {
         return None;
     }
     let mut page = format!(
-        "<p>{} wait. <a href=\"{}\">Cancel some of them</a>, \
-         or all with the button Stop of this build.</p><table>",
+        "{STYLE}<p>{} wait. <a href=\"{}\">Cancel some of them</a>, \
+         or all with the button Stop of this build.</p><table class=\"nix-run\">",
         waiting.len(),
         escape(cancel_url)
     );

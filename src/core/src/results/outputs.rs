@@ -170,7 +170,7 @@ impl Results {
             let attr = attribute.attr.clone();
             match (&attribute.outcome, &attribute.job) {
                 (Outcome::EvaluationFailed { .. }, _) => results.unknown.push(attr.clone()),
-                (Outcome::Built | Outcome::AlreadyThere, Some(job)) => {
+                (Outcome::Built { .. } | Outcome::AlreadyThere, Some(job)) => {
                     let known = job.outputs.iter();
                     let paths = known
                         .filter_map(|(name, path)| Some((name.clone(), path.clone()?)))

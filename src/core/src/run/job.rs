@@ -30,7 +30,10 @@ pub enum Outcome {
     /// Was in the store before the run.
     AlreadyThere,
     /// Built or fetched by the run.
-    Built,
+    Built {
+        /// What was done for it, for people.
+        how: Option<String>,
+    },
     /// Its build was tried and did not work.
     Failed {
         /// For people.
@@ -58,8 +61,11 @@ pub enum Outcome {
         /// The attribute whose build failed.
         cause: String,
     },
-    /// Stopped, or not started because the run was.
-    Cancelled,
+    /// Stopped, or not started because the run was or what it needs.
+    Cancelled {
+        /// For people, if somebody wanted it of this one.
+        why: Option<String>,
+    },
 }
 
 impl Outcome {
@@ -114,12 +120,12 @@ impl Tally {
             Outcome::Waiting | Outcome::Elsewhere => &mut self.waiting,
             Outcome::Running => &mut self.running,
             Outcome::AlreadyThere => &mut self.already_there,
-            Outcome::Built => &mut self.built,
+            Outcome::Built { .. } => &mut self.built,
             Outcome::Failed { .. } | Outcome::Broken { .. } => &mut self.failed,
             Outcome::FailedBefore { .. } => &mut self.failed_before,
             Outcome::EvaluationFailed { .. } => &mut self.evaluation_failed,
             Outcome::DependencyFailed { .. } => &mut self.dependency_failed,
-            Outcome::Cancelled => &mut self.cancelled,
+            Outcome::Cancelled { .. } => &mut self.cancelled,
         };
         *counter += 1;
     }

@@ -299,6 +299,8 @@ impl Run {
     /// Records how the build of an attribute handed out ended. What needs it and will not be
     /// built now gets its outcome too.
     ///
+    /// `message` says why it failed or was cancelled, or what was done for it.
+    ///
     /// `failed_drv` is the derivation whose builder failed. If that is another attribute's, this
     /// one was started before it was known to need that, and is no failure of its own.
     pub fn finish(
@@ -320,12 +322,18 @@ impl Run {
             self.end_circles();
             return;
         }
-        let message = message.unwrap_or_else(|| "failed; see its log".to_owned());
-        let (verdict, outcome) = match result {
-            BuildResult::Succeeded => (Verdict::Succeeded, Outcome::Built),
-            BuildResult::Failed => (Verdict::Failed, Outcome::Failed { message }),
-            BuildResult::Transient => (Verdict::Failed, Outcome::Broken { message }),
-            BuildResult::Cancelled => (Verdict::Cancelled, Outcome::Cancelled),
+        let unsaid = || "failed; see its log".to_owned();
+        let (verdict, outcome) = match (result, message) {
+            (BuildResult::Succeeded, how) => (Verdict::Succeeded, Outcome::Built { how }),
+            (BuildResult::Cancelled, why) => (Verdict::Cancelled, Outcome::Cancelled { why }),
+            (BuildResult::Failed, message) => {
+                let message = message.unwrap_or_else(unsaid);
+                (Verdict::Failed, Outcome::Failed { message })
+            }
+            (BuildResult::Transient, message) => {
+                let message = message.unwrap_or_else(unsaid);
+                (Verdict::Failed, Outcome::Broken { message })
+            }
         };
         let ended = self.graph.finish(node, verdict);
         if !ended.is_empty() {

@@ -23,7 +23,7 @@ pub enum Life {
     Built {
         /// How that ended.
         result: BuildResult,
-        /// For people, if it did not go well.
+        /// For people: why it failed, or what was done.
         message: Option<String>,
         /// The derivation whose builder failed.
         failed_drv: Option<DrvPath>,
@@ -115,7 +115,7 @@ impl Run {
                 continue;
             };
             if let Some(attribute) = self.attributes.get_mut(index)
-                && attribute.outcome == Outcome::Cancelled
+                && matches!(attribute.outcome, Outcome::Cancelled { .. })
             {
                 attribute.outcome = Outcome::DependencyFailed { cause };
             }
@@ -142,7 +142,7 @@ impl Run {
                 continue;
             }
             attribute.outcome = match result {
-                BuildResult::Succeeded => Outcome::Built,
+                BuildResult::Succeeded => Outcome::Built { how: message },
                 BuildResult::Failed => Outcome::Failed {
                     message: message.unwrap_or_default(),
                 },
@@ -175,14 +175,14 @@ impl Run {
                 message,
                 failed_drv,
             } => {
-                self.finish(index, result, message, failed_drv.as_ref());
+                self.finish(index, result, message.clone(), failed_drv.as_ref());
                 self.set_url(index, &url);
                 // Somebody had it built all the same.
                 if let Some(attribute) = self.attributes.get_mut(index)
                     && result == BuildResult::Succeeded
                     && matches!(attribute.outcome, Outcome::DependencyFailed { .. })
                 {
-                    attribute.outcome = Outcome::Built;
+                    attribute.outcome = Outcome::Built { how: message };
                 }
             }
             // It says nothing of the derivation.

@@ -53,7 +53,7 @@ impl Run {
                     self.note_unbuilt(*node);
                     self.set_outcome(*node, &Outcome::DependencyFailed { cause });
                 }
-                State::Cancelled => self.set_outcome(*node, &Outcome::Cancelled),
+                State::Cancelled => self.set_outcome(*node, &Outcome::Cancelled { why: None }),
                 State::Waiting | State::Ready | State::Running | State::Finished(_) => {}
             }
         }

@@ -57,7 +57,18 @@ fn one_job_is_cancelled_with_what_needs_it() {
     assert_eq!(run.find_waiting("a"), None, "it runs");
     assert_eq!(run.find_waiting("there"), None, "it has ended");
     let index = run.find_waiting("also-c").unwrap();
+    let why = Some("too large".to_owned());
+    run.finish(index, BuildResult::Cancelled, why, None);
+    // Who waited for another run hears that it is given up.
     run.finish(index, BuildResult::Cancelled, None, None);
+    let page = report::html(&run);
+    for row in [
+        "<td>c</td><td>was cancelled</td><td><pre>too large</pre></td>",
+        "<td>also-c</td><td>was cancelled</td><td><pre>too large</pre></td>",
+        "<td>needs-c</td><td>was cancelled</td><td></td>",
+    ] {
+        assert!(page.contains(row), "{page}");
+    }
     assert_eq!(run.find_waiting("c"), None);
     assert_eq!(run.take_ready(9), [0; 0]);
     assert!(run.take_unbuilt().is_empty());

@@ -59,8 +59,8 @@ impl Standing {
                 | Outcome::Running
                 | Outcome::Elsewhere
                 | Outcome::AlreadyThere
-                | Outcome::Built
-                | Outcome::Cancelled => return None,
+                | Outcome::Built { .. }
+                | Outcome::Cancelled { .. } => return None,
             };
             Some((name, bad))
         });
