@@ -66,19 +66,20 @@ def test_a_push_is_built(place: Place, repository: Repository) -> None:
     assert place.build_of(repository, sha).properties["event"] == "push"
 
 
-def test_rebuilding_a_failed_attribute_makes_it_green(place: Place) -> None:
+def test_rebuilding_a_failed_attribute_makes_all_green(place: Place) -> None:
     text = f"some text {uuid4().hex}"
     with Download(text) as download:
-        files = flake(download.checks)
+        files = flake(download.checks + 'after = drv "after" "echo > $out" { needs = uses; };')
         repository = place.create("rebuilt", files)
         sha = head_of(repository)
-        failed = f"{BUILD} {place.name}:{place.project_of(repository)}#checks.{SYSTEM}.uses"
-        place.wait_for(repository, sha, {**RED, failed: "failure"})
+        checks = f"{BUILD} {place.name}:{place.project_of(repository)}#checks.{SYSTEM}"
+        names = [f"{checks}.{name}" for name in ("uses", "after")]
+        place.wait_for(repository, sha, {**RED, **dict.fromkeys(names, "failure")})
         child = place.instance.children(place.build_of(repository, sha))["uses"]
         download.is_there = True
         ended = place.instance.wait_for_end(place.instance.rebuild(child.id))
     assert ended.result == "success", ended.texts()
-    place.wait_for(repository, sha, {**GREEN, failed: "success"})
+    place.wait_for(repository, sha, {**GREEN, **dict.fromkeys(names, "success")})
 
 
 class Download:
@@ -172,6 +173,29 @@ def test_closing_a_pull_request_ends_its_run(place: Place, repository: Repositor
     ended = place.instance.wait_for_end(build_id)
     assert ended.result == "cancelled", ended.texts()
     place.wait_for(repository, pull.head_sha, {EVAL: "success", BUILD: "error"})
+
+
+def test_forks_with_equal_branch_names_leave_each_other_alone(
+    place: Place, repository: Repository
+) -> None:
+    pulls = [
+        place.forge.open_pull_request(repository, ENDLESS, branch="patch-1", by=login, fork=True)
+        for login in ("mallory", "eve")
+    ]
+    heads = [pull.head_sha for pull in pulls]
+    builds = [place.wait_for_start(repository, head) for head in heads]
+    for head in heads:
+        place.wait_for(repository, head, {EVAL: "success", BUILD: "pending"})
+    sha = place.forge.push_to(pulls[0], HELLO)
+    superseded = place.instance.wait_for_end(builds[0])
+    assert superseded.result == "cancelled", superseded.texts()
+    place.wait_for(repository, heads[0], {EVAL: "success", BUILD: "error"})
+    place.wait_for(repository, sha, GREEN)
+    other = place.instance.build(builds[1])
+    assert other.result is None, other.texts()
+    for pull in pulls:
+        place.forge.close(pull)
+    assert place.instance.wait_for_end(builds[1]).result == "cancelled"
 
 
 def test_a_force_push_back_builds_what_is_there_now(place: Place, repository: Repository) -> None:
