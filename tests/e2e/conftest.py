@@ -13,6 +13,7 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
+from tests.e2e.page import HEIGHT, WIDTH
 from tests.e2e.world import World
 from tests.instance import Instance
 from tests.postgres import PostgresServer
@@ -20,8 +21,6 @@ from tests.processes import tail
 
 #: A password that must not turn up anywhere.
 DATABASE_PASSWORD = f"hush-{uuid4().hex}"
-#: Of the browser's window, in pixels.
-WIDTH, HEIGHT = 1280, 900
 #: Seconds for one test.
 TIMEOUT = 120
 
