@@ -95,32 +95,6 @@ def test_a_new_commit_supersedes_the_old(instance: Instance) -> None:
     instance.reconfigure()
 
 
-def test_a_new_commit_supersedes_an_evaluation_that_waits(instance: Instance) -> None:
-    repository = instance.repository("superseded-early", flake('a = ok "a";'))
-    instance.wait_for_build("superseded-early", repository.head())
-    workers = [f"workers/{row['workerid']}" for row in instance.rest.get("workers")]
-    for worker in workers:
-        instance.rest.control(worker, "pause", reason="a test")
-    try:
-
-        def requests() -> list[str | None]:
-            return [row["result"] for row in instance.requests("superseded-early/nix-eval")]
-
-        repository.commit(flake('b = ok "b";'), message="Something")
-        wait_until("the first", lambda: requests() == ["success", None], seen=requests)
-        new = repository.commit(flake('c = ok "c";'), message="Something better")
-        # It never began: Buildbot makes one of both.
-        superseded = ["success", "skipped", None]
-        wait_until("the second", lambda: requests() == superseded, seen=requests)
-    finally:
-        for worker in workers:
-            instance.rest.control(worker, "unpause", reason="a test")
-    build = instance.wait_for_build("superseded-early", new)
-    assert build.result == "success", build.texts()
-    instance.poll_rarely("superseded-early")
-    instance.reconfigure()
-
-
 def test_other_branches_do_not_supersede(instance: Instance) -> None:
     slow = flake('slow = drv "slow" "pause 3; echo done > $out" {};')
     repository = instance.repository("side-by-side", slow)
