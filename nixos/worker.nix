@@ -184,6 +184,7 @@ in
         RestartSec = 5;
         LoadCredential = "worker-password-file:${toString cfg.workerPasswordFile}";
         StateDirectory = "buildbot-worker";
+        StateDirectoryMode = "0750";
         RuntimeDirectory = "buildbot-worker";
         RuntimeDirectoryMode = "0700";
         ReadWritePaths = gcroots;

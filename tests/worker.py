@@ -13,6 +13,7 @@ from tests.processes import TOOLS, Process, environment, tail
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
+    from tests.confined import Confinement
     from tests.hosts import Host
     from tests.instance import Instance
 
@@ -28,7 +29,7 @@ class Worker:
         tools: Sequence[Path] = TOOLS,
         env: Mapping[str, str] | None = None,
         url: str | None = None,
-        host: Host | None = None,
+        host: Host | Confinement | None = None,
     ) -> None:
         self.name = name
         self._instance = instance

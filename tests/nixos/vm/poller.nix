@@ -12,7 +12,10 @@ in
       common.worker
       common.repository
     ];
-    services.buildbot-nix.master.outputsPath = "/var/lib/buildbot-outputs";
+    services.buildbot-nix.master = {
+      evalSandbox = "required";
+      outputsPath = "/var/lib/buildbot-outputs";
+    };
   };
   testScript = ''
     ${common.helpers}
