@@ -60,6 +60,7 @@ NOT_RUN = {
     "openssl rand": "it is not ours",
     "pip install maturin": "it is in the lock",
     "buildbot copy-db": "it is Buildbot's",
+    "systemd-run ": "needs a running systemd",
     "sudo ": "needs root and a running systemd; test_wheel.py has systemd check the units",
 }
 LINK = re.compile(r"\]\((?!https?://|mailto:)([^)#\s]*)(?:#([^)\s]+))?\)")
