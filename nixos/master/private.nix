@@ -15,8 +15,8 @@ let
   # oauth2-proxy takes one of these from no file, so all of them go into one that only it can read.
   # JSON's texts are TOML's.
   secretsFile = "/run/oauth2-proxy/secrets.toml";
-  writeSecrets = pkgs.writeShellScript "oauth2-proxy-secrets" ''
-    set -euo pipefail
+  writeSecrets = ''
+    set -o pipefail
     umask 077
     secret() {
       ${lib.getExe pkgs.jq} --raw-input --slurp --raw-output --arg key "$1" \
@@ -151,7 +151,7 @@ in
 
     systemd.services.oauth2-proxy = {
       before = [ "nginx.service" ];
-      preStart = toString writeSecrets;
+      preStart = writeSecrets;
       serviceConfig = {
         RuntimeDirectory = "oauth2-proxy";
         RuntimeDirectoryMode = "0700";

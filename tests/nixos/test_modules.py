@@ -340,6 +340,24 @@ def test_nobody_passes_by_the_proxy_of_a_private_master() -> None:
     assert "secret" not in json.dumps(proxy["extraConfig"]).replace("secrets.toml", "")
 
 
+@pytest.mark.skipif(shutil.which("jq") is None, reason="there is no jq")
+def test_secrets_of_the_proxy_come_from_their_files(tmp_path: Path) -> None:
+    tomllib = pytest.importorskip("tomllib")
+    secrets = {"client_secret": '\\ and "quotes"', "cookie_secret": "ä" * 16}
+    secrets["basic_auth_password"] = "with a blank"
+    files = ("client-secret", "cookie-secret", "http-basic-auth-password")
+    for file, secret in zip(files, secrets.values(), strict=True):
+        (tmp_path / file).write_text(f"{secret}\n")
+    script = OURS["examples"]["private"]["units"]["oauth2-proxy"]["preStart"]
+    written = tmp_path / "secrets.toml"
+    script = script.replace("/run/oauth2-proxy/secrets.toml", str(written))
+    script = re.sub(r"/nix/store/\S+/bin/jq", "jq", script)
+    env = os.environ | {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+    subprocess.run(["bash", "-e", "-c", script], check=True, env=env)
+    assert tomllib.loads(written.read_text()) == secrets
+    assert written.stat().st_mode & 0o777 == 0o600
+
+
 def test_the_predecessor_s_options_are_there_with_its_defaults() -> None:
     ours = {option["name"]: option["default"] for option in OURS["options"]}
     lines = (Path(__file__).parent / "predecessor.tsv").read_text().splitlines()
