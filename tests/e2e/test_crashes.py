@@ -10,10 +10,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from uuid import uuid4
 
 import pytest
 
 from tests.e2e.conftest import DATABASE_PASSWORD
+from tests.e2e.world import BUILD, EVAL
+from tests.fakes.gitea import Gitea
+from tests.fakes.model import Repository
 from tests.instance import Instance
 from tests.postgres import PostgresServer
 from tests.processes import assert_none_left, processes_of, tail
@@ -22,7 +26,8 @@ from tests.rest import Build
 from tests.summary import verdicts
 from tests.waiting import wait_until
 
-PROJECT = "crashes"
+PERSON = "alice"
+PROJECT = f"{PERSON}/crashes"
 KILLS = 20
 #: Seconds until the next one; sometimes one hits what has hardly come back.
 PAUSES = (0.0, 2.5)
@@ -36,6 +41,15 @@ EXPECTED = {
     "bad": "failed",
     "needs-bad": "was not built",
     "throws": "failed to evaluate",
+}
+#: What the forge shows in the end of each commit.
+STATES = {
+    EVAL: "failure",
+    BUILD: "failure",
+    **{
+        f"{BUILD} gitea:{PROJECT}#checks.{SYSTEM}.{name}": "failure"
+        for name in ("bad", "needs-bad", "throws")
+    },
 }
 
 
@@ -58,6 +72,8 @@ class Crashes:
 
     instance: Instance
     server: PostgresServer
+    forge: Gitea
+    repository: Repository
     dice: random.Random
     killed: Counter[str] = field(default_factory=Counter)
 
@@ -124,29 +140,46 @@ class Crashes:
 def crashes() -> Iterator[Crashes]:
     server = PostgresServer(DATABASE_PASSWORD)
     instance = Instance("crashes")
-    instance.settings["db_url"] = server.url
+    forge = Gitea(compared=False)
+    repository = forge.create_repository(PROJECT, flake(checks(0)))
+    token, secret = (instance.folder / name for name in ("token", "hook-secret"))
+    token.write_text(forge.bot_token(PERSON).text)
+    secret.write_text(uuid4().hex)
+    instance.settings |= {
+        "db_url": server.url,
+        "gitea": {
+            "instance_url": forge.url,
+            "token_file": str(token),
+            "webhook_secret_file": str(secret),
+        },
+    }
+    instance.env["no_proxy"] = "127.0.0.1"
     try:
         instance.start()
         instance.start_worker()
-        yield Crashes(instance, server, random.Random(SEED))
+        builder = f"{PROJECT}/nix-eval"
+        wait_until("the project", lambda: instance.rest.get("builders", name=builder))
+        yield Crashes(instance, server, forge, repository, random.Random(SEED))
     finally:
         if server.process is None:
             server.start()
         instance.stop()
+        forge.stop()
         server.remove()
 
 
 @pytest.mark.timeout(600)
 def test_nothing_is_lost_and_nothing_done_twice(crashes: Crashes) -> None:
     print(f"CRASH_SEED={SEED}")
-    instance = crashes.instance
-    repository = instance.repository(PROJECT, flake(checks(0)))
-    heads = [repository.head()]
+    instance, forge, repository = crashes.instance, crashes.forge, crashes.repository
+    first = repository.branch("main")
+    assert first is not None
+    heads = [first]
     while crashes.killed.total() < KILLS:
         time.sleep(crashes.dice.uniform(*PAUSES))
         crashes.kill_one()
         if crashes.is_over(heads[-1]):
-            heads.append(repository.commit(flake(checks(len(heads)))))
+            heads.append(forge.push(repository, flake(checks(len(heads)))))
     print(f"killed {dict(crashes.killed)} in {len(heads)} runs")
     wait_until(
         "the end", lambda: crashes.is_over(heads[-1]), 120, seen=lambda: tail(instance.twistd_log)
@@ -155,9 +188,14 @@ def test_nothing_is_lost_and_nothing_done_twice(crashes: Crashes) -> None:
     for head in heads:
         lives = [row for row in instance.evaluations(PROJECT) if head in revisions(row)]
         check_run(instance, [instance.build(row["buildid"]) for row in reversed(lives)])
+        wait_until(
+            f"the statuses of {head[:7]}",
+            lambda head=head: forge.states(repository, head) == STATES,
+            seen=lambda head=head: forge.states(repository, head),
+        )
     assert not instance.rest.get("builds", complete=False)
     assert not instance.rest.get("buildrequests", complete=False)
-    assert_none_left([f"salt={repository.salt}"])
+    assert_none_left([f"salt={repository.git.salt}"])
     agents = [f"{instance.workers[0].folder}/slot"]
     wait_until("the end of the agents", lambda: not processes_of(agents, environment=False))
 
