@@ -51,6 +51,7 @@ from buildbot_nix.continuation import MachineChoice
 from buildbot_nix.database import database_config
 from buildbot_nix.errors import BuildbotNixError, ConfigError
 from buildbot_nix.forges import ForgeService
+from buildbot_nix.heap import Heap
 from buildbot_nix.inbox import Inbox
 from buildbot_nix.liveness import Connections, RemoteWorker
 from buildbot_nix.machines import Machines
@@ -292,6 +293,7 @@ class Materialiser:
         slots = Counter(self.machines.values())
         evaluations = self.plan.concurrent_evaluations
         services: list[Any] = [
+            Heap(plan=self.plan),
             ForgeService(plan=self.plan),
             Connections(name=Connections.SERVICE_NAME),
             Machines(slots=dict(slots), evaluations=evaluations),
