@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import os
 import re
+import shutil
 import struct
 import subprocess
 import sys
@@ -43,6 +44,16 @@ class Confinement:
         if os.geteuid() == 0:
             refused -= OF_ROOT
         self.refused = sorted(numbers()[name] for name in refused & numbers().keys())
+
+    @staticmethod
+    def why_not() -> str | None:
+        """Why nothing can be confined here; None if it can."""
+        for program in ("systemd-analyze", "cc"):
+            if shutil.which(program) is None:
+                return f"there is no program `{program}`"
+        tried = [sys.executable, __file__, str(numbers()["reboot"]), "true"]
+        done = subprocess.run(tried, capture_output=True, text=True, check=False)
+        return None if done.returncode == 0 else f"the kernel refuses: {done.stderr.strip()}"
 
     def command(self, argv: Sequence[str | Path]) -> list[str | Path]:
         """``argv`` in it."""

@@ -222,7 +222,9 @@ in
         signingKeyFile = "/run/secrets/cache-signing-key";
       };
       description = ''
-        More caches, by names of your choice, to which what was built is uploaded.
+        More caches, by names of your choice, to which what was built is uploaded. Workers have the
+        tools for all but niks3, which has to be among
+        {option}`services.buildbot-nix.worker.extraPackages`.
       '';
     };
   };

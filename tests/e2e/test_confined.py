@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 import subprocess
 
@@ -14,10 +13,8 @@ from tests.nixos.machines import evaluate
 from tests.processes import Process
 from tests.repository import flake
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("systemd-analyze") is None or shutil.which("cc") is None,
-    reason="systemd-analyze knows the groups of system calls, the compiler their numbers",
-)
+WHY_NOT = Confinement.why_not()
+pytestmark = pytest.mark.skipif(WHY_NOT is not None, reason=f"{WHY_NOT}")
 
 
 @pytest.fixture(scope="module")
