@@ -8,6 +8,7 @@ use crate::secret::SecretFile;
 use super::isolation::texts;
 use super::node::{Node, Value};
 use super::read::secret_file;
+use super::read_forges::file_or;
 use super::table::{Read, Table};
 use super::value::{self, Mismatch, Parsed};
 use super::{GiteaSettings, GithubSettings, OauthSettings};
@@ -156,21 +157,18 @@ fn oidc(table: &Table) -> Read<Option<OidcSettings>> {
     let discovery_url = table.required("discovery_url", discovery_url);
     let ca_file = table.perhaps("ca_file", value::absolute_path);
     let client_id = table.required("client_id", value::text);
-    let secret = secret_file(&table, "client_secret_file");
+    let secret = file_or(&table, "client_secret_file", "oidc-client-secret");
     let scope = ["openid", "email", "profile"].map(str::to_owned).to_vec();
     let scope = table.optional("scope", scopes, scope);
     let mapping = mapping(&table);
     table.finish();
-    let secret = secret?.unwrap_or_else(|| {
-        SecretFile::new(table.path_of("client_secret_file"), "oidc-client-secret")
-    });
     let [username, email, full_name, groups] = mapping?;
     Ok(Some(OidcSettings {
         name: name?,
         discovery_url: discovery_url?,
         ca_file: ca_file?.map(PathBuf::from),
         client_id: client_id?,
-        client_secret_file: secret,
+        client_secret_file: secret?,
         scope: scope?,
         username: username.unwrap_or_else(|| "preferred_username".to_owned()),
         email: email.unwrap_or_else(|| "email".to_owned()),

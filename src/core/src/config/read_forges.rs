@@ -133,7 +133,7 @@ fn common(table: &Table, secret: &str, oauth_secret: &str) -> Read<ForgeSettings
 }
 
 /// The file below `key`, or the credential called `name`, as NixOS's unit has it.
-fn file_or(table: &Table, key: &'static str, name: &str) -> Read<SecretFile> {
-    let given = secret_file(table, key)?;
-    Ok(given.unwrap_or_else(|| SecretFile::new(table.path_of(key), name)))
+pub(super) fn file_or(table: &Table, key: &'static str, name: &str) -> Read<SecretFile> {
+    let reference = table.optional(key, value::file_reference, name.to_owned())?;
+    Ok(SecretFile::new(table.path_of(key), reference))
 }
