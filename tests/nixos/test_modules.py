@@ -1,8 +1,5 @@
 """The NixOS modules: every example makes settings that the command accepts and units that systemd
 does, and every machine that cannot work is refused with advice.
-
-Evaluated with a stand-in for nixpkgs; with nixpkgs' own lib as well if ``NIXPKGS_LIB`` names it,
-and with its modules too if ``NIXPKGS_NIXOS`` names its folder ``nixos``.
 """
 
 from __future__ import annotations
@@ -13,35 +10,16 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.nixos import options
-from tests.nixos.machines import evaluate, unit_file
+from tests.nixos.evaluated import MACHINES, OURS
+from tests.nixos.machines import unit_file
 from tests.processes import BUILD, CHECKOUT
-from tests.settings_tables import TABLES, schema
 
-LIB, NIXOS = (os.environ.get(name) or None for name in ("NIXPKGS_LIB", "NIXPKGS_NIXOS"))
-MACHINES = {"stand-in": evaluate()}
-if LIB:
-    MACHINES["lib"] = evaluate(LIB)
-if LIB and NIXOS:
-    MACHINES["nixos"] = evaluate(LIB, NIXOS)
-OURS = MACHINES["stand-in"]
 COMMAND = BUILD / "bin" / "buildbot-nix"
-#: Keys of the settings file that no option sets, and why.
-WITHOUT_OPTION = {
-    "gcroots_user": "it is the user of the module's workers",
-    "local_workers": "the module's workers are a service of their own",
-    "cachix.closure": "it cannot be but true",
-    "niks3.closure": "it cannot be but true",
-    "pull_based.poll_interval": "the option is the default of each repository's",
-    "pull_based.ssh_known_hosts_file": "the option is the default of each repository's",
-    "pull_based.ssh_private_key_file": "the option is the default of each repository's",
-}
 
 
 def cases(kind: str) -> list[Any]:
@@ -103,33 +81,41 @@ def test_credentials_are_there_for_every_name(machine: dict[str, Any]) -> None:
     assert loaded == set(machine["credentials"])
 
 
-def test_every_setting_has_an_option() -> None:
-    def keys(value: Any, path: str) -> set[str]:
-        """Keys in ``value``, with the names that they have in the schema."""
-        if path in schema() and schema()[path]["expected"] not in TABLES:
-            return {path}
-        found = {path} & schema().keys()
-        if isinstance(value, list):
-            return found | {key for item in value for key in keys(item, f"{path}[]")}
-        for name, item in value.items():
-            below = [f"{path}.{part}".removeprefix(".") for part in (name, "NAME")]
-            known = [key for key in below if any(one.startswith(key) for one in schema())]
-            found |= keys(item, known[0])
-        return found
-
-    machines = OURS["everything"].values()
-    found = {key for machine in machines for key in keys(json.loads(machine["settings"]), "")}
-    assert sorted(schema().keys() - found) == sorted(WITHOUT_OPTION)
-
-
-def test_options_have_the_defaults_of_the_program() -> None:
-    assert options.wrong_defaults(OURS["options"]) == []
-
-
 @pytest.mark.parametrize("machine", cases("examples") + cases("accepted"))
 def test_master_cfg_is_python(machine: dict[str, Any]) -> None:
     if machine["masterCfg"] is not None:
         ast.parse(machine["masterCfg"])
+
+
+@pytest.mark.parametrize(
+    "kind, name",
+    [
+        ("accepted", "own-buildbot-settings"),
+        ("accepted", "several-providers"),
+        ("examples", "private"),
+    ],
+)
+def test_buildbot_takes_the_master_cfg(kind: str, name: str, tmp_path: Path) -> None:
+    machine = OURS[kind][name]
+    # Repositories of forges are read from the database, here from one that needs no server.
+    found = json.loads(machine["settings"]) | {"db_url": "sqlite:///state.sqlite"}
+    (tmp_path / "settings.json").write_text(json.dumps(found))
+    (tmp_path / "master.cfg").write_text(machine["masterCfg"])
+    secrets = tmp_path / "credentials"
+    secrets.mkdir()
+    for credential in machine["credentials"]:
+        (secrets / credential).write_text("hunter2")
+    (secrets / "buildbot-nix-workers").write_text('[{"name": "eve", "pass": "x", "cores": 2}]')
+    env = {"CREDENTIALS_DIRECTORY": str(secrets), "BUILDBOT_NIX_SETTINGS": "settings.json"}
+    done = subprocess.run(
+        [BUILD / "venv/bin/buildbot", "checkconfig", "master.cfg"],
+        cwd=tmp_path,
+        env=os.environ | env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("machine", cases("refused"))
@@ -193,49 +179,6 @@ def test_nginx_can_read_files_of_outputs() -> None:
         for name in ("poller", "gitea")
     }
     assert masks == {"poller": "0027", "gitea": "0022"}
-
-
-@pytest.mark.parametrize("name", sorted(OURS["scripts"]))
-def test_scripts_of_virtual_machines_know_their_names(name: str) -> None:
-    script = OURS["scripts"][name]
-    given = ["builder", "ci", "client", "start_all", "subtest"]
-    command = ["ruff", "check", "--isolated", "--quiet", "--select=F,E9", "-"]
-    done = subprocess.run(
-        [*command, f"--config=builtins={json.dumps(given)}"],
-        input=script,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
-
-
-@pytest.mark.skipif(NIXOS is None, reason="there is no NixOS")
-@pytest.mark.parametrize("name", sorted(OURS["scripts"]))
-def test_scripts_of_virtual_machines_fit_nixpkgs_driver(name: str, tmp_path: Path) -> None:
-    library = Path(NIXOS or "") / "lib"
-    # As nixpkgs checks it before it runs the test.
-    text = (library / "test-script-prepend.py").read_text()
-    text += "".join(f"{host}: Machine\n" for host in ("builder", "ci", "client"))
-    script = tmp_path / "script.py"
-    script.write_text(text + OURS["scripts"][name])
-    drivers = f"{library / 'test-driver'}:{library / 'test-driver/src'}"
-    command = [sys.executable, "-m", "mypy", "--config-file=", "--ignore-missing-imports"]
-    done = subprocess.run(
-        [*command, "--follow-imports=silent", f"--cache-dir={tmp_path}", script],
-        env=os.environ | {"MYPYPATH": drivers},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-@pytest.mark.skipif(NIXOS is None, reason="there is no NixOS")
-def test_virtual_machines_have_what_they_need() -> None:
-    nodes = MACHINES["nixos"]["nodes"]
-    assert {name: node["failed"] for name, node in nodes.items() if node["failed"]} == {}
-    assert len(nodes) == 8
 
 
 def test_old_names_have_their_meaning() -> None:
@@ -356,29 +299,3 @@ def test_secrets_of_the_proxy_come_from_their_files(tmp_path: Path) -> None:
     subprocess.run(["bash", "-e", "-c", script], check=True, env=env)
     assert tomllib.loads(written.read_text()) == secrets
     assert written.stat().st_mode & 0o777 == 0o600
-
-
-def test_the_predecessor_s_options_are_there_with_its_defaults() -> None:
-    ours = {option["name"]: option["default"] for option in OURS["options"]}
-    lines = (Path(__file__).parent / "predecessor.tsv").read_text().splitlines()
-    theirs = dict(line.split("\t") for line in lines)
-    names = {f"services.buildbot-nix.{name}": default for name, default in theirs.items()}
-    assert sorted(names.keys() - ours.keys()) == []
-    for name, default in names.items():
-        try:
-            value = json.loads(default)
-        except json.JSONDecodeError:
-            # Required, where ours may be optional, or what only words can say.
-            continue
-        shown = ours[name] or {}
-        unset = value is None and shown.get("text", "").startswith("`null`")
-        assert unset or shown == {"_type": "value", "value": value}, name
-
-
-def test_the_options_are_documented() -> None:
-    assert options.problems(OURS["options"]) == []
-
-
-def test_the_reference_of_options_is_up_to_date() -> None:
-    written = options.REFERENCE.read_text()
-    assert written == options.render(OURS["options"]), "`make docs` writes it anew"
