@@ -112,7 +112,7 @@ class Amender(BuildbotService):
         state = State.find(self.master)
         await JobSets(state).end(run.request)
         built = self._built_early.pop(run.request, None)
-        parent = await state.do(last_of, run.build) if built else None
+        parent = await state.do(last_build, run.request) if built else None
         if built and parent is not None:
             await self._amend(parent, built)
 
@@ -228,20 +228,13 @@ def parent_of(connection: Connection, build: int) -> Parent | None:
     """The evaluation of which ``build`` is shown as triggered; the last one of its request. Runs in
     a thread, as all that takes a connection."""
     builds, requests, sets = Model.builds, Model.buildrequests, Model.buildsets
-    query = (
+    parent = (
         sa.select(sets.c.parent_buildid)
         .join(requests, requests.c.buildsetid == sets.c.id)
         .join(builds, builds.c.buildrequestid == requests.c.id)
         .where(builds.c.id == build)
     )
-    parent = connection.execute(query).scalar()
-    return None if parent is None else last_of(connection, parent)
-
-
-def last_of(connection: Connection, evaluation: int) -> Parent | None:
-    """The last build of the request of the build ``evaluation``. Runs in a thread."""
-    builds = Model.builds
-    query = sa.select(builds.c.buildrequestid).where(builds.c.id == evaluation)
+    query = sa.select(builds.c.buildrequestid).where(builds.c.id == parent.scalar_subquery())
     request = connection.execute(query).scalar()
     return None if request is None else last_build(connection, request)
 

@@ -9,6 +9,7 @@ mod job;
 mod names;
 #[cfg(test)]
 mod names_tests;
+mod notes;
 mod past;
 #[cfg(test)]
 mod past_tests;
@@ -21,11 +22,11 @@ mod waiting;
 mod waiting_tests;
 
 use std::collections::HashMap;
-use std::fmt;
 
 pub use held::Remembered;
 pub use job::{Attribute, Finding, Outcome, Tally};
 pub use names::{Lost, Names, Present};
+pub use notes::{Fatal, Warning};
 pub use past::{Life, Past};
 pub use unbuilt::Unbuilt;
 
@@ -36,9 +37,6 @@ use crate::machine_line::{
     BuildResult, CacheStatus, Decoder, Failed, Job, Line, ProtocolError, Skipped, Start, Statistics,
 };
 use crate::nix::DrvPath;
-
-/// Warnings that are kept; evaluations of big trees repeat themselves.
-const WARNINGS_MAX: usize = 200;
 
 /// An index into [`Run::attributes`].
 pub type AttributeIndex = usize;
@@ -70,35 +68,6 @@ pub struct Run {
     recorded: usize,
     evaluated: bool,
     cancelled: bool,
-}
-
-/// A warning of an evaluation. Displays with how often it was said.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Warning {
-    /// For people.
-    pub message: String,
-    /// How often it was said.
-    pub count: u64,
-}
-
-impl fmt::Display for Warning {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.count {
-            1 => write!(formatter, "{}", self.message),
-            count => write!(formatter, "{} (× {count})", self.message),
-        }
-    }
-}
-
-/// Why an evaluation as a whole did not work.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fatal {
-    /// What was tried, on what, and what came of it.
-    pub message: String,
-    /// What to do about it.
-    pub hint: Option<String>,
-    /// Whether it may go well in a moment.
-    pub may_pass: bool,
 }
 
 impl Run {
@@ -189,20 +158,6 @@ impl Run {
         if self.evaluated && self.held.is_empty() && self.graph.is_stuck() {
             let stuck = self.graph.cancel_waiting();
             self.settle(&stuck);
-        }
-    }
-
-    fn warn(&mut self, message: String) {
-        let mut known = self.warnings.iter();
-        if self.warnings.len() < WARNINGS_MAX && known.all(|known| known.message != message) {
-            self.warnings.push(Warning { message, count: 1 });
-        }
-    }
-
-    fn count_warning(&mut self, message: &str, count: u64) {
-        let mut known = self.warnings.iter_mut();
-        if let Some(known) = known.find(|known| known.message == message) {
-            known.count = count;
         }
     }
 
