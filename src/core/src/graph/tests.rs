@@ -130,8 +130,9 @@ pub(super) fn dags() -> impl Strategy<Value = Vec<Vec<usize>>> {
 
 proptest! {
     /// Any graph, any order of arrival, any verdicts, starts and ends mixed with arrivals, cancelled
-    /// or not: every node ends in exactly one state, nothing is handed out twice, nothing before what was known
-    /// to be needed, and nothing that needs a failure known before it started.
+    /// or not as a whole and one by one: every node ends in exactly one state, nothing is handed out
+    /// twice or after its end, nothing before what was known to be needed, and nothing that needs a
+    /// failure known before it started.
     #[test]
     fn every_run_comes_to_one_end(
         needs in dags(),
@@ -162,13 +163,19 @@ proptest! {
                 ids.insert(number, id);
                 let cancelled = cancelled_at.is_some_and(|at| ids.len() > at);
                 let stopped = if cancelled { graph.cancel_waiting() } else { Vec::new() };
-                for node in done.into_iter().chain(stopped) {
+                let unwanted = if verdicts[number] == 2 {
+                    graph.finish(id, Verdict::Cancelled)
+                } else {
+                    Vec::new()
+                };
+                for node in done.into_iter().chain(stopped).chain(unwanted) {
                     prop_assert!(ended.insert(node), "ended twice");
                 }
             }
             for id in graph.take_ready(pace) {
                 progressed = true;
                 prop_assert!(handed_out.insert(id), "handed out twice");
+                prop_assert!(!ended.contains(&id), "handed out after its end");
                 for needed in &needs[number_of[&id]] {
                     if let Some(needed) = ids.get(needed) {
                         prop_assert_eq!(graph.state(*needed), State::Finished(Verdict::Succeeded));
