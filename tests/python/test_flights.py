@@ -10,10 +10,11 @@ import pytest
 from twisted.internet import defer
 
 from buildbot_nix._native import BuildResult, Finding, Job, Priority
-from buildbot_nix.builds import AttributeBuilds, FailedBuild, Verdict
+from buildbot_nix.builds import AttributeBuilds
+from buildbot_nix.driver import RunDriver
 from buildbot_nix.flights import Flights
 from buildbot_nix.machines import Machine
-from buildbot_nix.steps.trigger import RunDriver
+from buildbot_nix.verdicts import FailedBuild, Verdict
 
 SUCCEEDED = Verdict(BuildResult.Succeeded)
 FAILED = Verdict(BuildResult.Failed, "exit code 1", f"/nix/store/{'a' * 32}-a.drv")
@@ -150,6 +151,35 @@ def test_cancelled_between_landing_and_its_own_build() -> None:
     other.cancel("enough")
     assert other.finished.called
     assert other.run.finding == Finding.Cancelled
+
+
+def test_one_job_that_waits_is_cancelled(machine: Machine) -> None:
+    first, building = run_of(machine)
+    second, waiting = run_of(machine, needing=True)
+    assert not first.cancel_job("a", "it runs")
+    assert second.run.summary() == "2 waiting"
+    assert second.cancel_job("b", "too large")
+    assert not second.cancel_job("b", "too large")
+    assert second.run.summary() == "1 cancelled, 1 waiting"
+    assert not second.finished.called
+    assert second.cancel_job("a", "too large")
+    assert second.finished.called
+    assert second.run.finding == Finding.Cancelled
+    building.end(SUCCEEDED)
+    assert first.run.finding == Finding.Succeeded
+    assert waiting.running == []
+
+
+def test_one_job_is_cancelled_between_landing_and_its_own_build() -> None:
+    machine = Machine()
+    _, building = run_of(machine)
+    other, waiting = run_of(machine)
+    machine.feed.set_slots(0)
+    building.end(SUCCEEDED)
+    assert other.cancel_job("a", "too large")
+    assert other.finished.called
+    machine.feed.set_slots(2)
+    assert waiting.running == []
 
 
 def test_waiting_keeps_no_slot() -> None:
