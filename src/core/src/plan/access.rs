@@ -1,6 +1,6 @@
 use crate::auth::{Account, Action, Decision, Object, Owner, Provider, User};
 
-use super::MasterPlan;
+use super::{MasterPlan, ProjectPlan};
 use crate::forge::{ForgeKind, Permission};
 
 impl MasterPlan {
@@ -31,6 +31,12 @@ impl MasterPlan {
         let object = self.object(project, author);
         let policy = &self.access.policy;
         policy.depends_on_permission(user, action, object)
+    }
+
+    /// Whether only some may know of `project`.
+    pub(super) fn is_hidden(&self, project: &ProjectPlan) -> bool {
+        let repository = project.forge.as_ref();
+        self.access.policy.hides_private && repository.is_some_and(|repository| repository.private)
     }
 
     fn object<'a>(&'a self, project: Option<&str>, author: Option<&'a Account>) -> Object<'a> {

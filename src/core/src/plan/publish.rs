@@ -144,9 +144,13 @@ impl MasterPlan {
         }
     }
 
-    /// The folder of a project's output files, if there are such files.
+    /// The folder of a project's output files, if there are such files. Who serves the folder asks
+    /// nobody, so hidden projects have none.
     pub fn output_folder(&self, project: &ProjectPlan) -> Option<PathBuf> {
         let root = self.outputs_path.as_deref()?;
+        if self.is_hidden(project) {
+            return None;
+        }
         let forge = project.forge.as_ref();
         let repository = forge.map(|it| (it.full_name.owner(), it.full_name.name()));
         project_outputs(root, project.name.as_str(), repository)
