@@ -106,8 +106,10 @@ class Deeds:
         assert decision.project is not None and decision.revision is not None
         project = self._plan.project(decision.project)
         external_id = decision.check[1] if decision.check else None
-        build = await rerun(self._master, project, decision.revision, external_id)
-        what = "there is no build of it" if build is None else f"build {build} is done again"
+        who = f"{self._repository(decision.project).forge.word}:{decision.user}"
+        build = await rerun(self._master, project, decision.revision, external_id, who)
+        again = f"build {build} is done again for {who}"
+        what = "there is no build of it" if build is None else again
         log.msg(f"{about}: {project.name} at {decision.revision}: {what}")
 
     async def _cancel(self, decision: Decision, about: str) -> None:

@@ -7,15 +7,17 @@ from buildbot.data.resultspec import ResultSpec
 from buildbot.master import BuildMaster
 
 from buildbot_nix._native import Project
+from buildbot_nix.rebuild import rebuild
 
 #: Builds of a builder that are looked through, the latest first.
 BUILDS_MAX = 200
 
 
 async def rerun(
-    master: BuildMaster, project: Project, revision: str, external_id: str | None
+    master: BuildMaster, project: Project, revision: str, external_id: str | None, who: str
 ) -> int | None:
-    """Rebuilds build ``external_id`` of ``project``, or else its last evaluation of ``revision``.
+    """Rebuilds build ``external_id`` of ``project``, or else its last evaluation of ``revision``,
+    because ``who`` asked for it.
 
     Returns the number of the build that is done again, None if there is none to do again.
     """
@@ -23,7 +25,7 @@ async def rerun(
     if build is None:
         build = await _last_evaluation(master, project, revision)
     if build is not None:
-        await master.data.control("rebuild", {}, ("builds", str(build)))
+        await rebuild(master, build, who)
     return build
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
 from typing import Any, NamedTuple
 
+from buildbot.data.base import Endpoint
 from buildbot.data.exceptions import InvalidPathError
 from buildbot.data.forceschedulers import ForceSchedulerEndpoint
+from buildbot.data.resultspec import ResultSpec
 from buildbot.master import BuildMaster
 from buildbot.schedulers.forcesched import ForceScheduler
 from buildbot.util.twisted import async_to_deferred
@@ -16,9 +19,10 @@ from twisted.python import log
 from buildbot_nix._native import Action, Permission, Plan, Ruling, User
 from buildbot_nix.auth.permissions import Permissions
 from buildbot_nix.auth.proxy import ProxyGate
-from buildbot_nix.auth.sessions import Sessions
+from buildbot_nix.auth.sessions import Sessions, qualified
 from buildbot_nix.auth.subjects import Subjects, UnknownSubjectError
 from buildbot_nix.cancelling import CancelJobs
+from buildbot_nix.memory import FORGET_PROPERTY
 
 #: What Buildbot's control endpoints do. What is not listed is for admins.
 ACTIONS = {
@@ -42,7 +46,7 @@ AUTHOR_PROPERTY = "pull_request_author"
 class Asked(NamedTuple):
     """What somebody wants to do."""
 
-    action: Action
+    actions: tuple[Action, ...]
     #: Names of the projects it is done to; None is the instance.
     projects: frozenset[str | None]
     #: Who proposed what it is done to.
@@ -61,6 +65,8 @@ class Authorizer(Authz):
         self.gate = gate
         #: Whether not everybody sees everything.
         self.filters = plan.hides_private
+        #: Projects by the names of their own builders.
+        self._builders = {row.name: row.project for row in plan.builders}
 
     def setMaster(self, master: BuildMaster) -> None:
         super().setMaster(master)
@@ -71,6 +77,18 @@ class Authorizer(Authz):
     def sessions(self) -> Sessions:
         """Who is logged in."""
         return Sessions.find(self.master)
+
+    def shows_badge(self, path: Sequence[bytes]) -> bool:
+        """Whether everybody may see a badge of Buildbot's plugin, which asks nobody: of a builder
+        of a project that everybody may see, in front of the dot."""
+        if not self.filters:
+            return True
+        if len(path) != 1:
+            return False
+        project = self._builders.get(path[0].decode(errors="replace").rpartition(".")[0])
+        if project is None:
+            return False
+        return self._plan.rule(None, Permission.Nothing, Action.See, project, None).allowed
 
     @async_to_deferred
     async def assertUserAllowed(
@@ -83,18 +101,23 @@ class Authorizer(Authz):
         """Raises ``Forbidden`` with the reason; ``InvalidPathError``, as for what is not there, if
         even that is not for them."""
         user = user_of(userDetails)
-        asked = await self._asked(ep, action.lower(), options)
-        for project in asked.projects:
-            decision = await self.rule(user, asked.action, project, asked.author)
+        action = action.lower()
+        asked = await self._asked(ep, action, options)
+        what = f"{action} on {place(ep)}"
+        if Action.Purge in asked.actions:
+            what += ", and to forget failures"
+        is_seen = asked.actions == (Action.See,)
+        for wanted, project in product(asked.actions, asked.projects):
+            decision = await self.rule(user, wanted, project, asked.author)
             if decision.hidden:
                 raise InvalidPathError(f"Invalid path: {place(ep)}")
             if not decision.allowed:
-                if asked.action != Action.See:
-                    audit(user, f"was denied {action} on {place(ep)}: {decision.reason}")
+                if not is_seen:
+                    audit(user, f"was denied {what}: {decision.reason}")
                 raise Forbidden(decision.reason.encode())
-        if asked.action != Action.See:
-            audit(user, f"did {action} on {place(ep)}")
-        if asked.action in (Action.Stop, Action.Cancel):
+        if not is_seen:
+            audit(user, f"did {what}")
+        if asked.actions[0] in (Action.Stop, Action.Cancel):
             # What the build says of its end. Buildbot passes on these very parameters.
             options["reason"] = f"{options.get('reason', 'no reason')} (by {name_of(user)})"
 
@@ -123,21 +146,23 @@ class Authorizer(Authz):
         if isinstance(path, str):
             # The websocket, which asks about everything at once: its messages are looked at one
             # by one.
-            return Asked(Action.See, frozenset({None}))
+            return Asked((Action.See,), frozenset({None}))
         endpoint, arguments = self.master.data.getEndpoint(path)
         if action in READING:
-            return Asked(Action.See, frozenset({await self._project(path, arguments)}))
+            return Asked((Action.See,), frozenset({await self._project(path, arguments)}))
         what = ACTIONS.get((type(endpoint).__name__, action), Action.Operate)
         if what == Action.Force:
             assert isinstance(endpoint, ForceSchedulerEndpoint)
             scheduler = await self._force_scheduler(endpoint, arguments["schedulername"])
             builders = await self._forced(scheduler, options)
             projects = [await self._project(path, {"buildername": name}) for name in builders]
-            what = Action.Cancel if isinstance(scheduler, CancelJobs) else what
-            return Asked(what, frozenset(projects or [None]))
+            if isinstance(scheduler, CancelJobs):
+                what = Action.Cancel
+            forgets = (Action.Purge,) if options.get(FORGET_PROPERTY) else ()
+            return Asked((what, *forgets), frozenset(projects or [None]))
         project = await self._project(path, arguments)
-        author = await self._author(arguments) if what == Action.Restart else None
-        return Asked(what, frozenset({project}), author)
+        author = await self._author(endpoint, arguments) if what == Action.Restart else None
+        return Asked((what,), frozenset({project}), author)
 
     async def _project(self, path: tuple[str, ...], arguments: Mapping[str, Any]) -> str | None:
         try:
@@ -161,16 +186,11 @@ class Authorizer(Authz):
         )
         return {*names, *scheduler.builderNames}
 
-    async def _author(self, arguments: Mapping[str, Any]) -> str | None:
-        build = arguments.get("buildid")
-        if build is None:
-            row = await self.master.db.builds.getBuildByNumber(
-                arguments["builderid"], arguments["build_number"]
-            )
-            build = row and row.id
+    async def _author(self, endpoint: Endpoint, arguments: Mapping[str, Any]) -> str | None:
+        build = await endpoint.get(ResultSpec(), dict(arguments))
         if build is None:
             return None
-        properties = await self.master.db.builds.getBuildProperties(build)
+        properties = await self.master.db.builds.getBuildProperties(build["buildid"])
         value, source = properties.get(AUTHOR_PROPERTY, (None, None))
         # Whoever forces a build gives it properties.
         return value if source == "Change" else None
@@ -188,12 +208,12 @@ def audit(user: User | None, what: str) -> None:
 
 def name_of(user: User | None) -> str:
     """For people."""
-    return f"{user.provider}:{user.login}" if user else "somebody who is not logged in"
+    return qualified(user.provider, user.login) if user else "somebody who is not logged in"
 
 
 def user_of(details: Mapping[str, Any]) -> User | None:
     """Who a session belongs to; nobody, if it is not one that a log-in of ours made."""
     try:
-        return User(details["provider"], details["username"], details["memberships"])
+        return User(details["provider"], details["login"], details["id"], details["memberships"])
     except KeyError:
         return None

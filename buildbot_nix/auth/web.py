@@ -7,24 +7,31 @@ It makes these classes itself and takes no others, so :func:`install` puts ours 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, cast
 
 from autobahn.websocket.types import ConnectionDeny, ConnectionRequest
 from buildbot.data.base import Endpoint, EndpointKind, ListResult
+from buildbot.data.exceptions import InvalidPathError
+from buildbot.data.resultspec import ResultSpec
 from buildbot.util import bytes2unicode
 from buildbot.util.twisted import async_to_deferred
 from buildbot.www import auth as www_auth
-from buildbot.www import rest, service, sse, ws
+from buildbot.www import config, rest, service, sse, ws
 from twisted.internet import defer
 from twisted.python import log
+from twisted.web.pages import notFound
 from twisted.web.resource import IResource
 from twisted.web.server import Request
 
-from buildbot_nix._native import User
-from buildbot_nix.auth.authz import Authorizer, user_of
+from buildbot_nix._native import Action, User
+from buildbot_nix.auth.authz import ACTIONS, Authorizer, name_of, user_of
+from buildbot_nix.rebuild import rebuild
 
 #: Of the cookie's claims.
 KEY = "nix_session"
+#: Where Buildbot's plugin has pictures of how builders are.
+BADGES = [b"plugins", b"badges"]
 #: Where an event's path names the type of the thing: before its number and what happened.
 TYPE_PART = -3
 
@@ -35,6 +42,7 @@ def install() -> None:
     rest.RestRootResource.addApiVersion(2, Rest)
     sse.Consumer = Consumer  # type: ignore[misc]
     ws.WsProtocol = WebSocket  # type: ignore[misc]
+    config.IndexResource = Index  # type: ignore[assignment,misc]
     service.BuildbotSite = Site  # type: ignore[misc]
     service.BuildbotSession = Session  # type: ignore[misc]
 
@@ -57,6 +65,9 @@ class Site(service.BuildbotSite):
             refusal = authz.gate.refusal(request)
             if refusal is not None:
                 return refusal
+        folder, names = request.postpath[: len(BADGES)], request.postpath[len(BADGES) :]
+        if folder == BADGES and authz is not None and not authz.shows_badge(names):
+            return notFound()
         return cast(IResource, super().getResourceFor(request))
 
 
@@ -104,6 +115,17 @@ class Session(service.BuildbotSession):
         super().expire()
 
 
+class Index(config.IndexResource):
+    """Buildbot's page, which says why something is refused."""
+
+    def __init__(self, master: Any, static_folder: str) -> None:
+        super().__init__(master, static_folder)
+        script = Path(__file__).with_name("refusals.js").read_text()
+        self.index_template = self.index_template.replace(
+            "</body>", f"<script>\n{script}</script>\n</body>"
+        )
+
+
 class Rest(rest.V2RootResource):
     """The REST interface."""
 
@@ -111,14 +133,15 @@ class Rest(rest.V2RootResource):
     def getEndpoint(self, request: Request, method: str, params: dict[str, Any]) -> Any:
         endpoint, arguments = yield super().getEndpoint(request, method, params)
         authz = authorizer(self.master)
-        if authz is not None and authz.filters:
+        if authz is not None:
             user = self.master.www.getUserInfos(request)
-            endpoint = Visible(endpoint, authz, user)
+            endpoint = Personal(endpoint, authz, user)
         return endpoint, arguments
 
 
-class Visible:
-    """An endpoint that gives only what somebody may see."""
+class Personal:
+    """An endpoint as it is for somebody: it gives only what they may see, and what they do there
+    says that it was them."""
 
     def __init__(self, endpoint: Endpoint, authz: Authorizer, user: Mapping[str, Any]) -> None:
         self._endpoint = endpoint
@@ -132,8 +155,25 @@ class Visible:
         return repr(self._endpoint)
 
     @async_to_deferred
+    async def control(self, action: str, args: dict[str, Any], arguments: dict[str, Any]) -> Any:
+        name, action = type(self._endpoint).__name__, action.lower()
+        who = name_of(self._user)
+        what = ACTIONS.get((name, action))
+        if what == Action.Force:
+            # Buildbot takes the mail address, which may be anybody's.
+            args["owner"] = who
+        elif what == Action.Restart:
+            build = await self._endpoint.get(ResultSpec(), arguments)
+            if build is None:
+                raise InvalidPathError(f"there is no such build: {arguments}")
+            return await rebuild(self._authz.master, build["buildid"], who)
+        return await self._endpoint.control(action, args, arguments)
+
+    @async_to_deferred
     async def get(self, result_spec: Any, arguments: dict[str, Any]) -> Any:
         data = await self._endpoint.get(result_spec, arguments)
+        if not self._authz.filters:
+            return data
         kind = self._endpoint.rtype.name
         if data is None or self._endpoint.kind in (EndpointKind.RAW, EndpointKind.RAW_INLINE):
             # Found by its path, which was asked about.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+# Before `buildbot.test`, which makes errors of warnings that pyproject.toml lets pass.
+import buildbot.util.ssl  # noqa: F401
 import pytest
 
 from buildbot_nix._native import Plan, load_plan

@@ -2,86 +2,63 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
-import tempfile
-from collections.abc import Generator
-from pathlib import Path
+import textwrap
+from collections.abc import Generator, Iterator
 from typing import Any
+from urllib.parse import quote, unquote
 
-from buildbot.data import base, connector
+from buildbot.data import base
 from buildbot.data.exceptions import InvalidPathError
 from buildbot.data.resultspec import ResultSpec
-from buildbot.schedulers.forcesched import ForceScheduler
 from buildbot.test import fakedb
-from buildbot.test.fake import fakemaster
-from buildbot.test.reactor import TestReactorMixin
-from buildbot.www.authz.authz import Forbidden
 from twisted.internet import defer
-from twisted.trial import unittest
 
-from buildbot_nix._native import Permission, User
-from buildbot_nix.auth.authz import ACTIONS, AUTHOR_PROPERTY, Authorizer, user_of
+from buildbot_nix.auth import authz
+from buildbot_nix.auth.authz import ACTIONS, AUTHOR_PROPERTY, user_of
 from buildbot_nix.auth.subjects import KEYS
-from buildbot_nix.auth.web import KINDS, OF_THEIR_PATH, Visible, sees_event
-from buildbot_nix.cancelling import CancelJobs
-from tests.python.forge_plans import forge_plan, repository
+from buildbot_nix.auth.web import KINDS, OF_THEIR_PATH, Personal, sees_event
+from buildbot_nix.memory import FORGET_PROPERTY
+from tests.python.rights import PROJECTS, ROLES, Master
 
-#: Endpoints with a method `control` of their own, whose actions ``ACTIONS`` lists. Those of others
-#: are found by their names.
-OWN_CONTROL = {
-    "BuildRequestEndpoint",
-    "ForceSchedulerEndpoint",
-    "SchedulerEndpoint",
-    "WorkerEndpoint",
+#: Members restart and stop; authors restart; what is private is not there for others.
+RESTART = ("nnyynny", "--y---y", "nnnynny", "nnnnnny")
+MEMBERS = ("nnynnny", "--y---y", "nnnnnny", "nnnnnny")
+ADMINS = ("nnnnnny", "--n---y", "nnnnnny", "nnnnnny")
+#: Of each thing that can be done to what belongs to a project: what roles may with each of
+#: ``PROJECTS``, `y`es, `n`o, or `-` as if it was not there, in the order of ``ROLES``.
+OF_PROJECTS = {
+    ("builds/{number}0", "rebuild"): RESTART,
+    ("builds/{number}0", "stop"): MEMBERS,
+    ("builders/{number}/builds/1", "rebuild"): RESTART,
+    ("builders/{number}/builds/1", "stop"): MEMBERS,
+    ("builders/{quoted}%2Fnix-eval/builds/1", "rebuild"): RESTART,
+    ("builders/{quoted}%2Fnix-eval/builds/1", "stop"): MEMBERS,
+    ("buildrequests/{number}0", "cancel"): MEMBERS,
+    ("buildrequests/{number}0", "set_priority"): ADMINS,
+    ("forceschedulers/{slug}-force", "force"): MEMBERS,
+    ("forceschedulers/{slug}-cancel", "force"): MEMBERS,
+    ("schedulers/{number}", "enable"): ADMINS,
+    ("masters/824/schedulers/{number}", "enable"): ADMINS,
+    ("builders/{number}/workers/1", "pause"): ADMINS,
+    ("builders/{number}/workers/local-0", "kill"): ADMINS,
+    ("masters/824/builders/{number}/workers/1", "stop"): ADMINS,
+    ("masters/824/builders/{number}/workers/local-0", "unpause"): ADMINS,
+    ("builds/{number}0", "something new"): ADMINS,
 }
-
-#: Projects by the number of their builders.
-PROJECTS = {1: "team/site", 2: "team/secret", 3: "other/thing", 4: "polled"}
-#: Builds of them have ten times that number.
-ROLES = {
-    "nobody": {"anonymous": True},
-    "stranger": {"provider": "github", "username": "eve", "memberships": []},
-    "member": {"provider": "github", "username": "alice", "memberships": ["team"]},
-    "author": {"provider": "github", "username": "bob", "memberships": []},
-    "namesake": {"provider": "gitea", "username": "alice", "memberships": ["team"]},
-    "pretender": {"provider": "github", "username": "mallory", "memberships": ["admin", "admins"]},
-    "admin": {"provider": "github", "username": "root", "memberships": []},
-}
-#: May read the private repository.
-READERS = {"alice"}
-
-#: Of each thing that can be done: what roles may, `y`es, `n`o, or `-` as if it was not there, in
-#: the order of ``ROLES``.
+#: Of other things, too.
 RIGHTS = {
-    ("builds/10", "rebuild"): "nnyynny",
-    ("builds/10", "stop"): "nnynnny",
-    ("builds/20", "rebuild"): "--y---y",
-    ("builds/20", "stop"): "--y---y",
-    ("builds/30", "rebuild"): "nnnynny",
-    ("builds/30", "stop"): "nnnnnny",
-    ("builds/40", "stop"): "nnnnnny",
-    ("builders/1/builds/1", "rebuild"): "nnyynny",
-    ("builders/2/builds/1", "stop"): "--y---y",
-    ("buildrequests/10", "cancel"): "nnynnny",
-    ("buildrequests/10", "set_priority"): "nnnnnny",
-    ("buildrequests/20", "cancel"): "--y---y",
-    ("buildrequests/20", "set_priority"): "--n---y",
-    ("forceschedulers/team-site-force", "force"): "nnynnny",
-    ("forceschedulers/team-secret-force", "force"): "--y---y",
-    ("forceschedulers/other-thing-force", "force"): "nnnnnny",
     ("forceschedulers/reload-github-projects", "force"): "nnnnnny",
-    ("forceschedulers/team-site-cancel", "force"): "nnynnny",
-    ("forceschedulers/team-secret-cancel", "force"): "--y---y",
-    ("forceschedulers/other-thing-cancel", "force"): "nnnnnny",
     ("forceschedulers/no-such", "force"): "-------",
-    ("schedulers/1", "enable"): "nnnnnny",
-    ("schedulers/2", "enable"): "--n---y",
     ("workers/1", "kill"): "nnnnnny",
     ("workers/1", "pause"): "nnnnnny",
     ("workers/1", "stop"): "nnnnnny",
     ("workers/1", "unpause"): "nnnnnny",
     ("workers/1", "something new"): "nnnnnny",
-    ("builds/10", "something new"): "nnnnnny",
+    ("workers/local-0", "pause"): "nnnnnny",
+    ("masters/824/workers/1", "pause"): "nnnnnny",
+    ("masters/824/workers/local-0", "pause"): "nnnnnny",
     ("builds", "get"): "yyyyyyy",
     ("builds/10", "get"): "yyyyyyy",
     ("builds/20", "GET"): "--y---y",
@@ -100,136 +77,63 @@ RIGHTS = {
 }
 
 
-class Master(TestReactorMixin, unittest.TestCase):
-    """A master with some builds of each project, and an authorizer that asks no forge."""
-
-    @defer.inlineCallbacks
-    def setUp(self) -> Generator[Any, Any, None]:
-        self.setup_test_reactor()
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.master = yield fakemaster.make_master(self, wantDb=True, wantMq=True)
-        self.master.data = connector.DataConnector()
-        yield self.master.data.setServiceParent(self.master)
-        polled = {"polled": {"url": "https://git.example/polled", "default_branch": "main"}}
-        plan = forge_plan(
-            Path(folder.name),
-            repository(full_name="team/site", number=1),
-            repository(full_name="team/secret", number=2, private=True),
-            repository(full_name="other/thing", number=3),
-            auth_backend="github",
-            admins=["root"],
-            github={
-                "token_file": "./token",
-                "webhook_secret_file": "./webhook-secret",
-                "oauth_id": "app",
-                "oauth_secret_file": "./token",
-            },
-            pull_based={"repositories": polled},
-        )
-        self.authz = Authorizer(plan, None)
-        self.authz.setMaster(self.master)
-        self.authz._permissions = self  # type: ignore[assignment]
-        self.asked: list[tuple[str, str]] = []
-        yield self.master.db.insert_test_data(list(rows()))
-        forced = [f"{name.replace('/', '-')}-force" for name in PROJECTS.values()]
-        schedulers = [
-            ForceScheduler(name=name, builderNames=[f"{project}/nix-eval"])
-            for name, project in zip(forced, PROJECTS.values(), strict=True)
-        ]
-        schedulers.append(
-            ForceScheduler(name="reload-github-projects", builderNames=["reload-github-projects"])
-        )
-        schedulers += [
-            CancelJobs(
-                name=f"{project.replace('/', '-')}-cancel", builderNames=[f"{project}/nix-eval"]
-            )
-            for project in PROJECTS.values()
-        ]
-        for scheduler in schedulers:
-            yield scheduler.reconfigServiceWithSibling(scheduler)
-            scheduler.parent = scheduler._master = self.master
-        self.master.allSchedulers = lambda: schedulers
-
-    async def of(self, user: User, project: str) -> Permission:
-        """Stands for ``Permissions``."""
-        self.asked.append((user.login, project))
-        may = user.login in READERS and user.provider == "github" and project in PROJECTS.values()
-        return Permission.Read if may else Permission.Nothing
-
-    @defer.inlineCallbacks
-    def verdict(
-        self, role: str, path: str, action: str, **options: object
-    ) -> Generator[Any, Any, str]:
-        parts = tuple(path.split("/"))
-        try:
-            yield self.authz.assertUserAllowed(parts, action, options, ROLES[role])
-        except Forbidden:
-            return "n"
-        except InvalidPathError:
-            return "-"
-        return "y"
+def table() -> Iterator[tuple[str, str, str]]:
+    """Path, action and what roles may of everything."""
+    for (pattern, action), of_projects in OF_PROJECTS.items():
+        for (number, project), expected in zip(PROJECTS.items(), of_projects, strict=True):
+            slug, quoted = project.replace("/", "-"), quote(project, safe="")
+            yield pattern.format(number=number, slug=slug, quoted=quoted), action, expected
+    for (path, action), expected in RIGHTS.items():
+        yield path, action, expected
 
 
-def rows() -> Generator[fakedb.Row, None, None]:
-    """A builder, a change, a build with step and log, and a scheduler of each project."""
-    yield fakedb.Master(id=fakedb.FakeDBConnector.MASTER_ID)
-    yield fakedb.Worker(id=1, name="local-0")
-    yield fakedb.Builder(id=9, name="reload-github-projects")
-    for number, project in PROJECTS.items():
-        ten = 10 * number
-        yield fakedb.Project(id=number, name=project)
-        yield fakedb.Builder(id=number, name=f"{project}/nix-eval", projectid=number)
-        yield fakedb.Change(changeid=ten, project=project)
-        yield fakedb.SourceStamp(id=ten, project=project)
-        yield fakedb.Buildset(id=ten)
-        yield fakedb.BuildsetSourceStamp(buildsetid=ten, sourcestampid=ten)
-        yield fakedb.BuildRequest(id=ten, buildsetid=ten, builderid=number)
-        yield fakedb.Build(
-            id=ten,
-            number=1,
-            builderid=number,
-            buildrequestid=ten,
-            workerid=1,
-            masterid=fakedb.FakeDBConnector.MASTER_ID,
-        )
-        yield fakedb.BuildProperty(
-            buildid=ten, name=AUTHOR_PROPERTY, value="github:bob", source="Change"
-        )
-        yield fakedb.Step(id=ten, number=0, name="step", buildid=ten)
-        yield fakedb.Log(id=ten, name="stdio", slug="stdio", stepid=ten, type="s")
-        name = f"{project.replace('/', '-')}-primary"
-        yield fakedb.Scheduler(id=number, name=name)
+def actions_of(endpoint: type[base.Endpoint]) -> set[str]:
+    """What can be done there. Methods are named after it, or ``control`` compares words with it."""
+    methods = dict(inspect.getmembers(endpoint, inspect.isfunction))
+    named = {name.removeprefix("action").lower() for name in methods if name.startswith("action")}
+    if endpoint.control is base.Endpoint.control:
+        return named
+    tree = ast.parse(textwrap.dedent(inspect.getsource(endpoint.control)))
+    compared = [
+        comparator
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Compare) and ast.unparse(node.left) == "action"
+        for comparator in node.comparators
+    ]
+    words = [part.value for node in compared for part in ast.walk(node) if hasattr(part, "value")]
+    assert words, f"{endpoint.__name__}.control is not understood any more"
+    return named | set(words)
 
 
 class TestRights(Master):
     @defer.inlineCallbacks
     def test_table(self) -> Generator[Any, Any, None]:
-        for (path, action), expected in RIGHTS.items():
+        for path, action, expected in table():
             found = []
             for role in ROLES:
                 found.append((yield self.verdict(role, path, action)))
             self.assertEqual("".join(found), expected, f"{action} on {path}")
 
     def test_every_control_endpoint_is_in_the_table(self) -> None:
-        found = set()
-        for endpoint in set(self.master.data.matcher._patterns.values()):
-            kind = type(endpoint)
-            if kind.control is not base.Endpoint.control:
-                self.assertIn(kind.__name__, OWN_CONTROL)
-                found |= {name for name in ACTIONS if name[0] == kind.__name__}
-            for name, _ in inspect.getmembers(kind, inspect.isfunction):
-                if name.startswith("action"):
-                    found.add((kind.__name__, name.removeprefix("action").lower()))
+        """Both every action and every path that leads to one."""
+        patterns = self.master.data.matcher._patterns
+        control = {type(it): actions_of(type(it)) for it in patterns.values()}
+        found = {(kind.__name__, action) for kind, actions in control.items() for action in actions}
         self.assertEqual(found, set(ACTIONS))
-        tested = set()
-        for path, action in RIGHTS:
+        tested, seen = set(), set()
+        for path, action, _ in table():
+            parts = tuple(map(unquote, path.split("/")))
             try:
-                endpoint, _ = self.master.data.getEndpoint(tuple(path.split("/")))
+                endpoint, arguments = self.master.data.getEndpoint(parts)
             except InvalidPathError:
                 continue
             tested.add((type(endpoint).__name__, action))
+            seen.add((type(endpoint), frozenset(arguments)))
         self.assertLessEqual(set(ACTIONS), tested)
+        for pattern, endpoint in patterns.items():
+            arguments = frozenset(part.split(":")[1] for part in pattern if ":" in part)
+            if control[type(endpoint)]:
+                self.assertIn((type(endpoint), arguments), seen, pattern)
 
     @defer.inlineCallbacks
     def test_force_is_about_the_builder_that_is_asked_for(self) -> Generator[Any, Any, None]:
@@ -245,15 +149,16 @@ class TestRights(Master):
             self.assertEqual(found, expected, options)
 
     @defer.inlineCallbacks
-    def test_a_build_says_who_stopped_it(self) -> Generator[Any, Any, None]:
-        for path, action in (
-            (("builds", "10"), "stop"),
-            (("buildrequests", "10"), "cancel"),
-            (("forceschedulers", "team-site-cancel"), "force"),
-        ):
-            options = {"reason": "too slow"}
-            yield self.authz.assertUserAllowed(path, action, options, ROLES["member"])
-            self.assertEqual(options["reason"], "too slow (by github:alice)")
+    def test_forgetting_failures_is_a_right_of_its_own(self) -> Generator[Any, Any, None]:
+        form = "forceschedulers/team-site-force"
+        logged: list[str] = []
+        self.patch(authz.log, "msg", logged.append)
+        for role, expected in (("member", "y"), ("stranger", "n")):
+            found = yield self.verdict(role, form, "force", **{FORGET_PROPERTY: True})
+            self.assertEqual(found, expected)
+        self.assertIn("github:alice did force on", logged[0])
+        self.assertIn(", and to forget failures", logged[0])
+        self.assertIn("github:eve was denied force on", logged[1])
 
     @defer.inlineCallbacks
     def test_who_forces_a_build_does_not_become_its_author(self) -> Generator[Any, Any, None]:
@@ -287,10 +192,23 @@ class TestRights(Master):
 
 
 class TestVisibility(Master):
+    def test_badges_are_of_what_everybody_may_see(self) -> None:
+        for path, expected in (
+            ([b"team/site/nix-eval.svg"], True),
+            ([b"team/site/nix-eval.png"], True),
+            ([b"team/secret/nix-eval.svg"], False),
+            ([b"reload-github-projects.svg"], False),
+            ([b"github:team/secret#checks.a.svg"], False),
+            ([b"\xff.svg"], False),
+            ([b"team", b"site"], False),
+            ([], False),
+        ):
+            self.assertEqual(self.authz.shows_badge(path), expected, path)
+
     @defer.inlineCallbacks
     def names(self, role: str, path: str) -> Generator[Any, Any, set[str]]:
         endpoint, arguments = self.master.data.getEndpoint(tuple(path.split("/")))
-        visible = Visible(endpoint, self.authz, ROLES[role])
+        visible = Personal(endpoint, self.authz, ROLES[role])
         records = yield visible.get(ResultSpec(), arguments)
         return {str(record) for record in records}
 

@@ -156,7 +156,9 @@ impl Decision {
     #[getter]
     fn user(&self) -> Option<&str> {
         match &self.action {
-            Action::Ask { user, .. } | Action::Approve { user, .. } => Some(user),
+            Action::Ask { user, .. }
+            | Action::Approve { user, .. }
+            | Action::Rerun { user, .. } => Some(user),
             _ => None,
         }
     }

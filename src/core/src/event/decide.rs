@@ -76,6 +76,8 @@ pub enum Action {
         project: String,
         /// The commit.
         revision: String,
+        /// Who.
+        user: String,
         /// Which; nothing means all.
         check: Option<Check>,
     },
@@ -157,10 +159,12 @@ impl MasterPlan {
             Event::Rerun {
                 repository,
                 revision,
+                user,
                 check,
             } => in_project(repository, &|project| Action::Rerun {
                 project: project.name.to_string(),
                 revision: revision.clone(),
+                user: user.clone(),
                 check: check.clone(),
             }),
             Event::RepositoryChanged { what } => Action::ignore(format!("repository {what}")),

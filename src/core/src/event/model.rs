@@ -40,6 +40,8 @@ pub enum Event {
         repository: RepositoryRef,
         /// The commit.
         revision: String,
+        /// Who.
+        user: String,
         /// What is to run again; nothing means everything.
         check: Option<Check>,
     },

@@ -173,6 +173,7 @@ impl Reader<'_> {
         Ok(Event::Rerun {
             repository: repository(event.repository),
             revision: event.check_run.head_sha,
+            user: login(event.sender),
             check: Some(Check {
                 name: event.check_run.name,
                 external_id: event.check_run.external_id.filter(|id| !id.is_empty()),
@@ -188,6 +189,7 @@ impl Reader<'_> {
         Ok(Event::Rerun {
             repository: repository(event.repository),
             revision: event.check_suite.head_sha,
+            user: login(event.sender),
             check: None,
         })
     }

@@ -175,6 +175,7 @@ pub(super) struct CheckRunEvent {
     pub(super) action: String,
     pub(super) check_run: CheckRun,
     pub(super) repository: Repository,
+    pub(super) sender: Option<User>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -189,6 +190,7 @@ pub(super) struct CheckSuiteEvent {
     pub(super) action: String,
     pub(super) check_suite: CheckSuite,
     pub(super) repository: Repository,
+    pub(super) sender: Option<User>,
 }
 
 #[derive(Debug, Deserialize)]
