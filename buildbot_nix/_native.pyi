@@ -54,6 +54,7 @@ __all__ = [
     "Run",
     "Scheduler",
     "SchedulerKind",
+    "Standing",
     "StatusRow",
     "StatusState",
     "Turns",
@@ -900,7 +901,6 @@ class ForgeRepository:
     full_name: str
     #: User or organisation.
     owner: str
-    is_of_organisation: bool
     html_url: str
     clone_url: str
     ssh_url: str
@@ -1056,8 +1056,10 @@ class Forges:
     def branch_heads(self, repository: ForgeRepository) -> dict[str, str]:
         """Commit by name of the branch."""
     def permission(self, repository: ForgeRepository, user: str) -> Permission: ...
-    def is_member(self, repository: ForgeRepository, user: str) -> bool:
-        """Whether ``user`` is a member of the organisation that owns it."""
+    def standing(self, plan: Plan, id: str, repositories: list[ForgeRepository]) -> Standing | None:
+        """What is true now of the user whom the forge knows by ``id``, among the owners of
+        ``repositories``, one of each and all of one forge, and the teams that count in ``plan``.
+        None if there is no such user any more."""
     def members(self, repository: ForgeRepository) -> list[str]:
         """Logins of the members of that organisation; of its owner if that is a person."""
     def git_credentials(self, repository: ForgeRepository) -> GitCredentials | None:
@@ -1225,11 +1227,21 @@ class User:
     provider: str
     login: str
 
-    def __new__(cls, provider: str, login: str, memberships: list[str]) -> User:
-        """``memberships`` are the organisations or groups that ``provider`` says they are in.
+    def __new__(cls, provider: str, login: str, id: str, memberships: list[str]) -> User:
+        """``id`` is what the provider knows them by whatever they are called, empty if there is
+        no such thing. ``memberships`` are the organisations, teams or groups that ``provider`` says
+        they are in.
 
         Raises ``ConfigError`` if there is no such provider.
         """
+
+@final
+class Standing:
+    """What a forge says now of somebody who has logged in."""
+
+    login: str
+    #: Of the owners and teams that it was asked about, those that they are in.
+    memberships: list[str]
 
 @final
 class Ruling:
@@ -1269,7 +1281,9 @@ class LoggedIn:
 
     provider: str
     login: str
-    #: Organisations or groups that the provider says they are in.
+    #: What the provider knows them by, whatever they are called.
+    id: str
+    #: Organisations, teams or groups that the provider says they are in.
     memberships: list[str]
     full_name: str
     #: Empty if the provider does not say.

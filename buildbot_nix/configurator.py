@@ -356,6 +356,7 @@ def force_scheduler(row: Scheduler, project: Project, forgets: bool) -> ForceSch
     return ForceScheduler(
         name=row.name,
         builderNames=[row.builder],
+        label=f"Build {project.name}",
         buttonName="Build",
         codebases=[source],
         properties=[anew, forget] if forgets else [anew],
@@ -367,6 +368,7 @@ def reload_button(forge: ForgeKind) -> ForceScheduler:
     return ForceScheduler(
         name=f"reload-{forge.word}-projects",
         builderNames=[f"reload-{forge.word}-projects"],
+        label=f"Look for repositories of {forge.word} now",
         buttonName="Update projects",
         codebases=[
             CodebaseParameter(

@@ -127,7 +127,8 @@ class LoginPage(LoginResource):
         request.setHeader(b"content-security-policy", POLICY)
         redirect = argument(request, "redirect")
         links = "".join(
-            f"<p><a href='?{html.escape(urlencode({'provider': name, 'redirect': redirect}))}'>"
+            f"<p><a class='provider' "
+            f"href='?{html.escape(urlencode({'provider': name, 'redirect': redirect}))}'>"
             f"Log in with {html.escape(title)}</a></p>"
             for name, title in self._logins.providers
         )
@@ -142,8 +143,12 @@ POLICY = b"default-src 'none'; style-src 'unsafe-inline'"
 PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head><meta charset="utf-8"><title>Log in - {title}</title><style>
-body {{ font-family: sans-serif; max-width: 32em; margin: 4em auto; padding: 0 1em; }}
-a {{ color: #1b5eb8; }} [role=alert] {{ border-left: 4px solid #c22; padding: .5em 1em; }}
+body {{ font-family: sans-serif; max-width: 24em; margin: 4em auto; padding: 0 1em; }}
+a {{ color: #1b5eb8; }}
+.provider {{ display: block; padding: .8em; border-radius: .3em; text-align: center;
+  text-decoration: none; background: #30426a; color: #fff; }}
+.provider:hover, .provider:focus {{ background: #1b263d; }}
+[role=alert] {{ border-left: 4px solid #c22; padding: .5em 1em; }}
 </style></head>
 <body><h1>{title}</h1>{said}{links}<p><a href="{home}">Back, without logging in</a></p></body>
 </html>
@@ -172,18 +177,31 @@ class ProxyLogout(LogoutResource):
 
 
 class SessionAvatar(AvatarBase):
-    """The picture that a provider has of somebody who is logged in."""
+    """The picture that a provider has of somebody who is logged in; a letter for all others, about
+    whom nobody else is asked."""
 
     name = "nix-session"
 
     @async_to_deferred
     async def getUserAvatar(
         self, email: bytes, username: bytes | None, size: int, defaultAvatarUrl: str
-    ) -> None:
+    ) -> tuple[bytes, bytes]:
         assert self.master is not None
-        url = Sessions.find(self.master).avatar(bytes2unicode(username) or "")
+        name = (username or b"").decode(errors="replace")
+        url = Sessions.find(self.master).avatar(name)
         if url.startswith(("https://", "http://")):
             raise Redirect(url)
+        shown = name.rpartition(":")[2] or email.decode(errors="replace")
+        letter = next(filter(str.isalnum, shown), "?").upper()
+        return b"image/svg+xml", LETTER.format(letter=html.escape(letter)).encode()
+
+
+#: A picture of somebody of whom there is none.
+LETTER = """<svg xmlns="http://www.w3.org/2000/svg" width="32" height="32" viewBox="0 0 32 32">
+<rect width="32" height="32" fill="#6c757d"/>
+<text x="16" y="22" font-family="sans-serif" font-size="18" fill="#fff"
+ text-anchor="middle">{letter}</text>
+</svg>"""
 
 
 def argument(request: Request, name: str) -> str:

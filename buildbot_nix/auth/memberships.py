@@ -1,9 +1,9 @@
-"""Who is still a member: asked from time to time, so that leaving an organisation counts."""
+"""Who is still a member, and still called so: asked from time to time, so that leaving counts."""
 
 from __future__ import annotations
 
 import time
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from buildbot.util.service import BuildbotService
 from buildbot.util.twisted import async_to_deferred
@@ -11,7 +11,7 @@ from twisted.internet.task import LoopingCall
 from twisted.python import log
 
 from buildbot_nix._bridge import in_thread
-from buildbot_nix._native import ForgeRepository, Plan
+from buildbot_nix._native import ForgeRepository, Plan, Standing
 from buildbot_nix.auth.sessions import Sessions
 from buildbot_nix.errors import BuildbotNixError
 from buildbot_nix.forges import ForgeService
@@ -24,7 +24,8 @@ INTERVAL = 60
 
 
 class Memberships(BuildbotService):
-    """Asks forges whether users are in the organisations that own projects.
+    """Asks forges what users are called, and whether they are in the organisations that own
+    projects, and in the teams that count.
 
     Nothing else counts, so nothing else is asked. What an OpenID Connect provider said holds until
     the session ends: only the user can make it say more.
@@ -40,13 +41,14 @@ class Memberships(BuildbotService):
     @async_to_deferred
     async def reconfigService(self, plan: Plan) -> None:  # type: ignore[override]
         await super().reconfigService()
-        #: One repository of each organisation, by forge and name.
-        self._organisations: dict[tuple[str, str], ForgeRepository] = {}
+        self._plan = plan
+        #: One repository of each owner, by forge and owner.
+        self._repositories: dict[str, dict[str, ForgeRepository]] = {}
         for project in plan.projects:
             repository = project.repository
-            if repository is not None and repository.is_of_organisation:
-                key = (repository.forge.word, repository.owner)
-                self._organisations.setdefault(key, repository)
+            if repository is not None:
+                of_forge = self._repositories.setdefault(repository.forge.word, {})
+                of_forge.setdefault(repository.owner, repository)
 
     @async_to_deferred
     async def startService(self) -> None:
@@ -64,22 +66,19 @@ class Memberships(BuildbotService):
     async def _look(self) -> None:
         sessions = Sessions.find(self.master)
         for session in sessions.due(int(time.time()) - BELIEVED):
+            repositories = list(self._repositories.get(session.provider, {}).values())
+            if not repositories:
+                continue
             try:
-                sessions.checked(session, await self._memberships(session))
+                sessions.checked(session, await self._standing(session, repositories))
             except BuildbotNixError as error:
                 # While the forge is away, what it said last holds.
                 log.msg(f"buildbot-nix: where {session.login} is a member: {error}")
             except Exception:
                 log.err(None, "while asking for memberships")
 
-    async def _memberships(self, session: StoredSession) -> list[str]:
-        mine = [key for key in self._organisations if key[0] == session.provider]
-        if not mine:
-            return session.memberships
+    async def _standing(
+        self, session: StoredSession, repositories: list[ForgeRepository]
+    ) -> Standing | None:
         forges = ForgeService.find(self.master)
-        found: list[str] = []
-        for key in mine:
-            asked: Any = in_thread(forges.is_member, self._organisations[key], session.login)
-            if await asked:
-                found.append(key[1])
-        return found
+        return await in_thread(forges.standing, self._plan, session.id, repositories)

@@ -12,6 +12,8 @@ from twisted.web.pages import forbidden
 from twisted.web.resource import IResource
 from twisted.web.server import Request
 
+from buildbot_nix.auth.sessions import user_details
+
 #: Forges come here without the proxy; what they send is signed.
 OPEN = b"change_hook"
 
@@ -47,10 +49,4 @@ class ProxyGate:
             return None
         if not colon or not username or not hmac.compare_digest(password, self._password):
             return None
-        return {
-            "username": username,
-            "full_name": username,
-            "email": username,
-            "provider": self._provider,
-            "memberships": [],
-        }
+        return user_details(self._provider, username, full_name=username, email="")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -14,7 +15,7 @@ from buildbot.util.twisted import async_to_deferred
 from twisted.internet import defer
 from twisted.python import log
 
-from buildbot_nix._native import LoggedIn, Logins
+from buildbot_nix._native import LoggedIn, Logins, Standing
 from buildbot_nix.state import State
 from buildbot_nix.state.sessions import SessionTable, StoredSession
 
@@ -70,6 +71,7 @@ class Sessions(BuildbotService):
             key=digest(key),
             provider=details.provider,
             login=details.login,
+            id=details.id,
             full_name=details.full_name,
             email=details.email,
             avatar=details.avatar,
@@ -86,26 +88,32 @@ class Sessions(BuildbotService):
         session = self._of(key)
         if session is None:
             return {"anonymous": True}
-        return {
-            "username": session.login,
+        return user_details(
+            session.provider,
+            session.login,
             # Buildbot writes them into a script of its page as they are.
-            "full_name": session.full_name.replace("<", ""),
-            "email": session.email.replace("<", ""),
-            "provider": session.provider,
-            "memberships": session.memberships,
-        }
+            full_name=session.full_name.replace("<", ""),
+            email=session.email.replace("<", ""),
+            id=session.id,
+            memberships=session.memberships,
+        )
 
-    def avatar(self, login: str) -> str:
+    def avatar(self, username: str) -> str:
         """URL of the picture of somebody who is logged in; empty if there is none."""
-        sessions = (session for session in self._known.values() if session.login == login)
-        return next((session.avatar for session in sessions), "")
+        for session in self._known.values():
+            if username == qualified(session.provider, session.login):
+                return session.avatar
+        return ""
 
     def end(self, key: str | None) -> None:
         """They have logged out."""
         session = self._of(key)
         if session is not None:
-            del self._known[session.key]
-            watch(self._table.end(session.key), "while ending a session")
+            self._end(session)
+
+    def _end(self, session: StoredSession) -> None:
+        del self._known[session.key]
+        watch(self._table.end(session.key), "while ending a session")
 
     def _of(self, key: str | None) -> StoredSession | None:
         session = self._known.get(digest(key)) if key is not None else None
@@ -118,15 +126,56 @@ class Sessions(BuildbotService):
         """Those whose memberships were last asked for before a time."""
         return [session for session in self._known.values() if session.checked_at < before]
 
-    def checked(self, session: StoredSession, memberships: list[str]) -> None:
-        """The provider says that they are in these organisations now."""
-        if session.key in self._known:
-            now = int(time.time())
-            self._keep(replace(session, memberships=memberships, checked_at=now))
+    def checked(self, session: StoredSession, standing: Standing | None) -> None:
+        """What the provider says of them now; None if there is no such user any more."""
+        if session.key not in self._known:
+            return
+        name = qualified(session.provider, session.login)
+        if standing is None:
+            log.msg(f"buildbot-nix: {name} is gone, their session ends")
+            self._end(session)
+            return
+        if standing.login != session.login:
+            log.msg(f"buildbot-nix: {name} is called {standing.login} now")
+        now = int(time.time())
+        self._keep(
+            replace(
+                session,
+                login=standing.login,
+                memberships=standing.memberships,
+                checked_at=now,
+            )
+        )
 
     def _keep(self, session: StoredSession) -> None:
         self._known[session.key] = session
         watch(self._table.store(session), "while keeping a session")
+
+
+def user_details(
+    provider: str,
+    login: str,
+    *,
+    full_name: str,
+    email: str,
+    id: str = "",
+    memberships: Sequence[str] = (),
+) -> dict[str, Any]:
+    """A user as Buildbot describes them, with what the policy asks for."""
+    return {
+        "username": qualified(provider, login),
+        "full_name": full_name,
+        "email": email,
+        "provider": provider,
+        "login": login,
+        "id": id,
+        "memberships": list(memberships),
+    }
+
+
+def qualified(provider: str, login: str) -> str:
+    """A name that is nobody else's."""
+    return f"{provider}:{login}"
 
 
 def watch(work: defer.Deferred[None], what: str) -> None:

@@ -17,6 +17,7 @@ SESSIONS = sa.Table(
     sa.Column("key", sa.Text, primary_key=True),
     sa.Column("provider", sa.Text, nullable=False),
     sa.Column("login", sa.Text, nullable=False),
+    sa.Column("id", sa.Text, nullable=False, server_default=""),
     sa.Column("full_name", sa.Text, nullable=False),
     sa.Column("email", sa.Text, nullable=False),
     sa.Column("avatar", sa.Text, nullable=False),
@@ -37,11 +38,13 @@ class StoredSession:
     key: str
     provider: str
     login: str
+    #: What the provider knows them by, whatever they are called.
+    id: str
     full_name: str
     email: str
     #: URL of a picture; empty if there is none.
     avatar: str
-    #: Organisations or groups that they are in.
+    #: Organisations, teams or groups that they are in.
     memberships: list[str]
     #: When that was last asked, and until when they are logged in: seconds since 1970.
     checked_at: int

@@ -15,6 +15,7 @@ from buildbot_nix._native import (
     ForgeRepository,
     Forges,
     Permission,
+    Plan,
     StatusState,
     load_plan,
 )
@@ -33,12 +34,15 @@ def world() -> Iterator[World]:
     """Both forges, without a master. On each is a private repository with a stranger's draft."""
     made = World("forge-clients")
     try:
-        made.instance.prepare()
         for forge in made.forges.values():
             repository = forge.create_repository(NAME, {"a": "1"}, topics=[TOPIC], private=True)
             repository.collaborators[forge.user("carol").login] = "write"
             forge.push(repository, {"b": "1"}, branch="feature/x")
             forge.open_pull_request(repository, {"c": "1"}, by="mallory", fork=True, draft=True)
+            forge.team(ORGANIZATION, "Release Team" if forge.name == "gitea" else "ci", ["alice"])
+        teams = [f"{ORGANIZATION}/ci", f"{ORGANIZATION}/release team", "elsewhere/ci"]
+        made.instance.settings["members_by"] = teams
+        made.instance.prepare()
         yield made
     finally:
         made.stop()
@@ -61,7 +65,11 @@ def forges(world: World) -> Iterator[Forges]:
 
 
 def new_forges(world: World, memory: bytes | None = None) -> Forges:
-    return Forges(load_plan(str(world.instance.master_folder / "settings.yaml")), memory)
+    return Forges(plan_of(world), memory)
+
+
+def plan_of(world: World) -> Plan:
+    return load_plan(str(world.instance.master_folder / "settings.yaml"))
 
 
 @pytest.fixture
@@ -106,12 +114,34 @@ def test_all_that_clients_ask(forges: Forges, forge: Forge, repository: Reposito
     assert (asked.is_from_fork, asked.is_draft, asked.author) == (True, True, "mallory")
     assert forges.permission(found, "carol") == Permission.Write
     assert forges.permission(found, "nobody") == Permission.Nothing
-    assert [forges.is_member(found, name) for name in ("alice", "mallory")] == [True, False]
     assert set(forges.members(found)) == {"alice", "ci"}
     post(forges, found, head, "x" * 200)
     (status,) = forge.statuses(repository, head).values()
     assert status.state == ("success" if forge.name == "github" else "warning")
     assert len(status.description) == 140
+
+
+def test_who_has_logged_in_is_asked_after(
+    world: World, forges: Forges, forge: Forge, repository: Repository
+) -> None:
+    found = find(forges, forge, repository.full_name)
+    plan = plan_of(world)
+    team = f"{ORGANIZATION}/{'ci' if forge.name == 'github' else 'release team'}"
+    alice, mallory = forge.user("alice"), forge.user("mallory")
+
+    def standing(id: int) -> tuple[str, list[str]] | None:
+        told = forges.standing(plan, str(id), [found])
+        return told and (told.login, told.memberships)
+
+    assert standing(alice.id) == ("alice", [ORGANIZATION, team])
+    assert standing(mallory.id) == ("mallory", [])
+    assert standing(0) is None
+    forge.rename_user("alice", "alicia")
+    # Who takes the name is somebody else.
+    forge.user("alice")
+    assert standing(alice.id) == ("alicia", [ORGANIZATION, team])
+    forge.rename_user("alice", "impostor")
+    forge.rename_user("alicia", "alice")
 
 
 def test_hooks_are_made_and_mended(

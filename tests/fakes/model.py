@@ -245,4 +245,6 @@ class Token:
     installation: Any = None
     #: Of an App itself.
     app: Any = None
+    #: The App that acts for ``account``.
+    acting_app: Any = None
     expires: datetime | None = None

@@ -21,6 +21,8 @@ class Client:
     secret: str
     #: Where people are sent back to; what they ask for must begin with it.
     redirect_uri: str
+    #: The GitHub App that people log in to; none for an OAuth app.
+    app: Any = None
 
 
 class Provider:
@@ -35,9 +37,10 @@ class Provider:
         #: Client, scopes and person of each code that was not used.
         self._codes: dict[str, tuple[Client, str, Account]] = {}
 
-    def register(self, redirect_uri: str) -> Client:
-        """A new application."""
-        made = Client(secrets.token_hex(10), secrets.token_hex(20), redirect_uri)
+    def register(self, redirect_uri: str, app: Any = None) -> Client:
+        """A new application, or a GitHub App to which people may log in from now on."""
+        number = app.client_id if app else secrets.token_hex(10)
+        made = Client(number, secrets.token_hex(20), redirect_uri, app)
         self.clients[made.id] = made
         return made
 
@@ -80,6 +83,10 @@ class Provider:
             return self._reply(request, {"error": "incorrect_client_credentials"})
         scopes = frozenset(scope.replace(",", " ").split())
         token = Token(self._prefix + secrets.token_hex(18), person, scopes)
+        if client.app:
+            # It may what the App may, whatever was asked for.
+            token = Token("ghu_" + secrets.token_hex(18), person, acting_app=client.app)
+            scopes = frozenset()
         self._add_token(token)
         granted = ",".join(sorted(scopes))
         return self._reply(

@@ -28,12 +28,19 @@ PAGE = """<!doctype html>
 <h1>{title}</h1>
 <ul>{items}</ul>
 """
+#: The picture of everybody.
+AVATAR = b"""<svg xmlns="http://www.w3.org/2000/svg" width="64" height="64" viewBox="0 0 64 64">
+<rect width="64" height="64" fill="#fc6"/><circle cx="32" cy="24" r="12"/>
+<path d="M8 64a24 24 0 0 1 48 0"/>
+</svg>"""
 #: Commits of a branch that are shown.
 NEWEST = 20
 
 
 def page(stories: Stories, path: str) -> Answer | None:
     """The page at ``path``; none if there is nothing."""
+    if path.startswith("/avatars/"):
+        return Answer(200, AVATAR, {"Content-Type": "image/svg+xml"})
     repository = stories.find_repository(path.strip("/"))
     if repository is not None:
         return _page(repository.full_name, _repository(stories, repository))

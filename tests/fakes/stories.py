@@ -115,6 +115,19 @@ class Stories:
         owner.teams.append(made)
         return made
 
+    @locked
+    def rename_user(self, login: str, name: str) -> None:
+        """A user is called ``name`` now; anybody may take the old name."""
+        user = self.accounts.pop(login.lower())
+        for organization in self.accounts.values():
+            if login in organization.members:
+                organization.members[name] = organization.members.pop(login)
+            for team in organization.teams:
+                if login in team.members:
+                    team.members ^= {login, name}
+        user.login = name
+        self.accounts[name.lower()] = user
+
     def account(self, login: str) -> Account | None:
         """Names of accounts are the same in small and capital letters."""
         return self.accounts.get(login.lower())

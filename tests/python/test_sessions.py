@@ -26,6 +26,7 @@ ANONYMOUS = {"anonymous": True}
 ALICE: Any = SimpleNamespace(
     provider="github",
     login="alice",
+    id="17",
     full_name="Alice </script>",
     email="alice@example.org",
     avatar="https://example.org/alice.png",
@@ -54,11 +55,11 @@ class TestSessions(Base):
     def test_a_key_means_somebody(self) -> None:
         key = self.sessions.begin(ALICE)
         info = self.sessions.user_info(key)
-        self.assertEqual(info["username"], "alice")
+        self.assertEqual(info["username"], "github:alice")
         # Buildbot's page would end its script there.
         self.assertNotIn("<", info["full_name"])
         self.assertNotIn(key, str(info))
-        self.assertEqual(self.sessions.avatar("alice"), "https://example.org/alice.png")
+        self.assertEqual(self.sessions.avatar("github:alice"), "https://example.org/alice.png")
         for other in (None, "", key + "x"):
             self.assertEqual(self.sessions.user_info(other), ANONYMOUS)
 
@@ -67,7 +68,7 @@ class TestSessions(Base):
         self.sessions.end(one)
         self.sessions.end("unknown")
         self.assertEqual(self.sessions.user_info(one), ANONYMOUS)
-        self.assertEqual(self.sessions.user_info(other)["username"], "alice")
+        self.assertEqual(self.sessions.user_info(other)["login"], "alice")
 
     def test_sessions_expire(self) -> None:
         key = self.sessions.begin(ALICE)
@@ -105,33 +106,48 @@ class TestMemberships(Base):
         return mock.patch("time.time", return_value=time.time() + BELIEVED + 1)
 
     @defer.inlineCallbacks
+    def now_is(self, standing: Any) -> Generator[Any, Any, dict[str, Any]]:
+        """What becomes of the session when the forge says that."""
+        self.forges.standing.return_value = standing
+        with self.later():
+            yield self.service._look()
+        return self.sessions.user_info(self.key)
+
+    @defer.inlineCallbacks
     def test_what_was_said_is_believed_for_a_while(self) -> Generator[Any, Any, None]:
         yield self.service._look()
-        self.forges.is_member.assert_not_called()
+        self.forges.standing.assert_not_called()
 
     @defer.inlineCallbacks
     def test_who_has_left_is_no_member(self) -> Generator[Any, Any, None]:
-        self.forges.is_member.return_value = False
-        with self.later():
-            yield self.service._look()
-        self.assertEqual(self.sessions.user_info(self.key)["memberships"], [])
-        # Only where it matters: the organisation that owns a project, on that forge.
-        [(asked, login)] = [call.args for call in self.forges.is_member.call_args_list]
-        self.assertEqual(
-            (asked.full_name, asked.forge.word, login), ("team/site", "github", "alice")
-        )
+        info = yield self.now_is(SimpleNamespace(login="alice", memberships=[]))
+        self.assertEqual(info["memberships"], [])
+        # Asked for by number, and only where it matters: the owners of projects on that forge.
+        [(_, id, repositories)] = [call.args for call in self.forges.standing.call_args_list]
+        self.assertEqual(id, "17")
+        self.assertEqual([asked.identity for asked in repositories], ["github:team/site"])
 
     @defer.inlineCallbacks
     def test_who_has_joined_is_one(self) -> Generator[Any, Any, None]:
-        self.forges.is_member.return_value = True
-        with self.later():
-            yield self.service._look()
-        self.assertEqual(self.sessions.user_info(self.key)["memberships"], ["team"])
+        info = yield self.now_is(SimpleNamespace(login="alice", memberships=["team", "team/ci"]))
+        self.assertEqual(info["memberships"], ["team", "team/ci"])
+
+    @defer.inlineCallbacks
+    def test_who_was_renamed_is_still_who_they_are(self) -> Generator[Any, Any, None]:
+        """And is not whoever has taken the name since."""
+        info = yield self.now_is(SimpleNamespace(login="alicia", memberships=["team"]))
+        self.assertEqual((info["username"], info["login"]), ("github:alicia", "alicia"))
+        self.assertEqual(self.sessions.avatar("github:alice"), "")
+        yield self.sessions.disownServiceParent()
+        again = yield self.started()
+        self.assertEqual(again.user_info(self.key)["login"], "alicia")
+
+    @defer.inlineCallbacks
+    def test_who_is_gone_is_logged_out(self) -> Generator[Any, Any, None]:
+        self.assertEqual((yield self.now_is(None)), ANONYMOUS)
 
     @defer.inlineCallbacks
     def test_a_forge_that_is_away_changes_nothing(self) -> Generator[Any, Any, None]:
-        self.forges.is_member.side_effect = ForgeUnavailableError("away", None)
-        with self.later():
-            yield self.service._look()
-        info = self.sessions.user_info(self.key)
+        self.forges.standing.side_effect = ForgeUnavailableError("away", None)
+        info = yield self.now_is(None)
         self.assertEqual(info["memberships"], ["team", "elsewhere"])

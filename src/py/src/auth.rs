@@ -2,6 +2,7 @@
 
 use buildbot_nix_core::auth::{self, Membership, Provider};
 use buildbot_nix_core::error::Error;
+use buildbot_nix_core::forge;
 use pyo3::prelude::*;
 
 use crate::boundary;
@@ -46,6 +47,7 @@ impl User {
         python: Python<'_>,
         provider: &str,
         login: String,
+        id: String,
         memberships: Vec<String>,
     ) -> PyResult<Self> {
         boundary::call(python, || {
@@ -57,6 +59,7 @@ impl User {
                 .map(|name| Membership { provider, name });
             Ok::<_, Error>(Self(auth::User {
                 account: auth::Account { provider, login },
+                id,
                 memberships: memberships.collect(),
             }))
         })
@@ -70,6 +73,23 @@ impl User {
     #[getter]
     fn login(&self) -> &str {
         &self.0.account.login
+    }
+}
+
+/// What a forge says now of somebody who has logged in.
+#[pyclass(module = "buildbot_nix._native", frozen)]
+pub(crate) struct Standing(pub(crate) forge::Standing);
+
+#[pymethods]
+impl Standing {
+    #[getter]
+    fn login(&self) -> &str {
+        &self.0.login
+    }
+
+    #[getter]
+    fn memberships(&self) -> Vec<String> {
+        self.0.memberships.clone()
     }
 }
 

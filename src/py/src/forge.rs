@@ -8,6 +8,7 @@ use buildbot_nix_core::forge;
 use buildbot_nix_core::report::status;
 use pyo3::prelude::*;
 
+use crate::auth::Standing;
 use crate::boundary;
 use crate::forge_rows::{
     CheckRun, Discovery, ForgeKind, ForgeRepository, GitCredentials, HookOutcome, Permission,
@@ -230,15 +231,25 @@ impl Forges {
         Ok(permission.into())
     }
 
-    fn is_member(
+    fn standing(
         &self,
         python: Python<'_>,
-        repository: &ForgeRepository,
-        user: &str,
-    ) -> PyResult<bool> {
-        self.of(python, repository, async |forge, repository| {
-            forge.is_member(repository, user).await
-        })
+        plan: &Plan,
+        id: &str,
+        repositories: Vec<ForgeRepository>,
+    ) -> PyResult<Option<Standing>> {
+        let repositories = repositories.into_iter().map(|repository| repository.0);
+        let repositories: Vec<forge::Repository> = repositories.collect();
+        let Some(kind) = repositories.first().map(|repository| repository.forge) else {
+            return Ok(None);
+        };
+        let teams = plan.loaded().plan().access.policy.members_by.teams();
+        let standing = boundary::call(python, || {
+            self.0.ask(kind, async |forge| {
+                forge::Standing::of(forge, id, &repositories, teams).await
+            })
+        })?;
+        Ok(standing.map(Standing))
     }
 
     fn members(&self, python: Python<'_>, repository: &ForgeRepository) -> PyResult<Vec<String>> {

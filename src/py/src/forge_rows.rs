@@ -1,9 +1,7 @@
 //! What forges say and are told, as frozen records.
 
 use buildbot_nix_core::error::Error;
-use buildbot_nix_core::forge::{
-    self, Annotation, AnnotationLevel, CheckAction, Conclusion, OwnerKind,
-};
+use buildbot_nix_core::forge::{self, Annotation, AnnotationLevel, CheckAction, Conclusion};
 use pyo3::prelude::*;
 
 use crate::errors::CoreError;
@@ -89,11 +87,6 @@ impl ForgeRepository {
     #[getter]
     fn owner(&self) -> &str {
         self.0.full_name.owner()
-    }
-
-    #[getter]
-    fn is_of_organisation(&self) -> bool {
-        self.0.owner_kind == OwnerKind::Organization
     }
 
     #[getter]

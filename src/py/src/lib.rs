@@ -33,7 +33,7 @@ mod _native {
     const BODY_BYTES_MAX: usize = buildbot_nix_core::event::BODY_BYTES_MAX;
 
     #[pymodule_export]
-    use crate::auth::{Action, Ruling, User};
+    use crate::auth::{Action, Ruling, Standing, User};
     #[pymodule_export]
     use crate::build::{BuildResult, OutcomeReader};
     #[pymodule_export]

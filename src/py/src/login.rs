@@ -73,6 +73,11 @@ impl LoggedIn {
     }
 
     #[getter]
+    fn id(&self) -> &str {
+        &self.0.user.id
+    }
+
+    #[getter]
     fn memberships(&self) -> Vec<&str> {
         let memberships = self.0.user.memberships.iter();
         memberships

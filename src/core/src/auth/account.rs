@@ -94,11 +94,29 @@ pub struct Membership {
     pub name: String,
 }
 
+/// A team of an organisation, which an OpenID Connect provider calls a group `acme/ci`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+pub struct Team {
+    /// The organisation.
+    pub owner: String,
+    /// As it is written in addresses.
+    pub name: String,
+}
+
+impl fmt::Display for Team {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}", self.owner, self.name)
+    }
+}
+
 /// Somebody who has logged in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
     /// Who it is.
     pub account: Account,
+    /// What the provider knows them by, which stays when they are renamed: the number on a forge,
+    /// `sub` of OpenID Connect. Empty if there is nothing but the name.
+    pub id: String,
     /// Where they are a member.
     pub memberships: Vec<Membership>,
 }

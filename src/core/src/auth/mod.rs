@@ -6,6 +6,6 @@ pub mod login;
 mod policy;
 mod rights;
 
-pub use account::{Account, Membership, Provider, UnknownProvider, User};
+pub use account::{Account, Membership, Provider, Team, UnknownProvider, User};
 pub use policy::{Action, Admin, Decision, MembersBy, Object, Owner, Policy, Reason};
 pub use rights::rights_table;

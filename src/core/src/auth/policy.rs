@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{Account, Provider, User};
+use super::{Account, Provider, Team, User};
 use crate::forge::Permission;
 
 /// What somebody wants to do.
@@ -63,6 +63,13 @@ pub struct Owner<'a> {
     pub name: &'a str,
 }
 
+impl Owner<'_> {
+    fn teams_among<'t>(self, teams: &'t [Team]) -> impl Iterator<Item = &'t Team> {
+        let is_own = move |team: &&Team| self.provider.same_name(&team.owner, self.name);
+        teams.iter().filter(is_own)
+    }
+}
+
 /// What it is done to. Never a builder: those of attributes are virtual and come by themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Object<'a> {
@@ -80,7 +87,7 @@ pub enum Object<'a> {
 }
 
 /// What makes somebody a member, who may control the builds of a project.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MembersBy {
     /// Membership in the organisation that owns the repository, as with the predecessor.
@@ -88,6 +95,18 @@ pub enum MembersBy {
     Organisation,
     /// That they may push to the repository.
     Repository,
+    /// Membership in one of these teams, each for what its organisation owns.
+    Teams(Vec<Team>),
+}
+
+impl MembersBy {
+    /// The teams that count.
+    pub fn teams(&self) -> &[Team] {
+        match self {
+            Self::Teams(teams) => teams,
+            Self::Organisation | Self::Repository => &[],
+        }
+    }
 }
 
 /// An entry of the setting `admins`.
@@ -95,8 +114,18 @@ pub enum MembersBy {
 pub struct Admin {
     /// Whose name it is; settings with several providers must say it.
     pub provider: Option<Provider>,
-    /// The name.
+    /// The name; or, behind a `#`, what the provider knows them by, which no other can get.
     pub login: String,
+}
+
+impl Admin {
+    fn is(&self, user: &User) -> bool {
+        let provider = self.provider.unwrap_or(user.account.provider);
+        match self.login.strip_prefix('#') {
+            Some(id) => provider == user.account.provider && !id.is_empty() && id == user.id,
+            None => user.account.is(provider, &self.login),
+        }
+    }
 }
 
 /// What the settings say about rights.
@@ -156,7 +185,7 @@ pub enum Reason {
     LogIn,
     /// Only admins may.
     AdminsOnly,
-    /// Only members of the owner may, and admins.
+    /// Only members of this organisation, or of these teams, may, and admins.
     MembersOnly(String),
     /// Only who may push to it may, and admins.
     WritersOnly,
@@ -198,7 +227,7 @@ impl Policy {
         if self.is_open {
             return Decision::Allow(Reason::Open);
         }
-        if user.is_some_and(|user| self.is_admin(&user.account)) {
+        if user.is_some_and(|user| self.is_admin(user)) {
             return Decision::Allow(Reason::IsAdmin);
         }
         match object {
@@ -229,11 +258,8 @@ impl Policy {
                 != self.decide(user, Permission::Admin, action, object)
     }
 
-    fn is_admin(&self, account: &Account) -> bool {
-        self.admins.iter().any(|admin| {
-            let provider = admin.provider.unwrap_or(account.provider);
-            account.is(provider, &admin.login)
-        })
+    fn is_admin(&self, user: &User) -> bool {
+        self.admins.iter().any(|admin| admin.is(user))
     }
 
     fn of_instance(user: Option<&User>, action: Action) -> Decision {
@@ -271,11 +297,7 @@ impl Policy {
         let Some(owner) = owner else {
             return Decision::Deny(Reason::AdminsOnly);
         };
-        let is_member = match self.members_by {
-            MembersBy::Organisation => is_member(user, owner),
-            MembersBy::Repository => permission >= Permission::Write,
-        };
-        if is_member {
+        if self.is_member(user, permission, owner) {
             return Decision::Allow(Reason::IsMember);
         }
         let is_author =
@@ -283,23 +305,45 @@ impl Policy {
         if action == Action::Restart && self.authors_may_restart && is_author {
             return Decision::Allow(Reason::IsAuthor);
         }
-        Decision::Deny(match self.members_by {
+        Decision::Deny(self.who_may(owner))
+    }
+
+    fn is_member(&self, user: &User, permission: Permission, owner: Owner<'_>) -> bool {
+        let is_owner = user.account.is(owner.provider, owner.name);
+        match &self.members_by {
+            MembersBy::Organisation => is_owner || is_in(user, owner.provider, owner.name),
+            MembersBy::Repository => permission >= Permission::Write,
+            MembersBy::Teams(teams) => {
+                let mut teams = owner.teams_among(teams);
+                is_owner || teams.any(|team| is_in(user, owner.provider, &team.to_string()))
+            }
+        }
+    }
+
+    /// Why others may not control what is `owner`'s.
+    fn who_may(&self, owner: Owner<'_>) -> Reason {
+        match &self.members_by {
             MembersBy::Organisation => Reason::MembersOnly(owner.name.to_owned()),
             MembersBy::Repository => Reason::WritersOnly,
-        })
+            MembersBy::Teams(teams) => {
+                let teams: Vec<String> = owner.teams_among(teams).map(Team::to_string).collect();
+                if teams.is_empty() {
+                    Reason::AdminsOnly
+                } else {
+                    Reason::MembersOnly(teams.join(" or "))
+                }
+            }
+        }
     }
 }
 
-/// Whether the user is `owner`, or in it. Groups of an OIDC provider count as the organisations of
-/// that name, whatever the forge: there, an admin gives them.
-fn is_member(user: &User, owner: Owner<'_>) -> bool {
-    let by_name = user.account.is(owner.provider, owner.name);
-    by_name
-        || user.memberships.iter().any(|membership| {
-            let vouches =
-                membership.provider == owner.provider || membership.provider == Provider::Oidc;
-            vouches && owner.provider.same_name(&membership.name, owner.name)
-        })
+/// Whether the user is in what a forge calls `name`. Groups of an OIDC provider count as the
+/// organisations and teams of that name, whatever the forge: there, an admin gives them.
+fn is_in(user: &User, forge: Provider, name: &str) -> bool {
+    user.memberships.iter().any(|membership| {
+        let vouches = membership.provider == forge || membership.provider == Provider::Oidc;
+        vouches && forge.same_name(&membership.name, name)
+    })
 }
 
 #[cfg(test)]

@@ -9,11 +9,16 @@ fn account(text: &str) -> Account {
     }
 }
 
-/// `github:alice acme github:other`; a group without provider is the account's.
+/// `github:alice acme github:other`; a group without provider is the account's, `#7` the number.
 fn user(text: &str) -> Option<User> {
-    let mut words = text.split_whitespace();
-    let account = account(words.next()?);
-    let memberships = words.map(|word| {
+    let (mut words, ids): (Vec<&str>, Vec<&str>) = text
+        .split_whitespace()
+        .partition(|word| !word.starts_with('#'));
+    if words.is_empty() {
+        return None;
+    }
+    let account = account(words.remove(0));
+    let memberships = words.into_iter().map(|word| {
         let (provider, name) = word
             .split_once(':')
             .unwrap_or((account.provider.as_str(), word));
@@ -25,6 +30,7 @@ fn user(text: &str) -> Option<User> {
     Some(User {
         memberships: memberships.collect(),
         account: account.clone(),
+        id: ids.concat().trim_start_matches('#').to_owned(),
     })
 }
 
@@ -34,7 +40,11 @@ fn policy() -> Policy {
         login: login.to_owned(),
     };
     Policy {
-        admins: vec![admin(None, "Root"), admin(Some(Provider::Gitea), "gitboss")],
+        admins: vec![
+            admin(None, "Root"),
+            admin(Some(Provider::Gitea), "gitboss"),
+            admin(Some(Provider::Github), "#7"),
+        ],
         authors_may_restart: true,
         hides_private: true,
         ..Policy::default()
@@ -117,6 +127,11 @@ const MEMBERS: &str = "no: only members of acme and admins may do this";
 #[case("oidc:root", Action::Stop, "github:acme", MEMBERS)]
 #[case("gitea:GitBoss", Action::Stop, "github:acme", "yes: admin")]
 #[case("github:gitboss", Action::Stop, "github:acme", MEMBERS)]
+// Whoever has the number, whatever they are called; nobody who is called like it.
+#[case("github:whoever #7", Action::Stop, "github:acme", "yes: admin")]
+#[case("gitea:whoever #7", Action::Stop, "github:acme", MEMBERS)]
+#[case("github:7 #8", Action::Stop, "github:acme", MEMBERS)]
+#[case("github:whoever", Action::Stop, "github:acme", MEMBERS)]
 // Authors restart, and no more.
 #[case(
     "github:writer",
@@ -220,6 +235,38 @@ fn members_can_be_those_who_may_push(
         decide(&policy, who, permission, Action::Stop, "github:acme"),
         decided
     );
+}
+
+const BUILDERS: &str = "no: only members of acme/ci or ACME/release and admins may do this";
+
+#[rstest::rstest]
+#[case("github:alice acme acme/ci", "github:acme", "yes: member")]
+#[case("github:alice ACME/CI", "github:acme", "yes: member")]
+#[case("github:alice acme/release", "github:Acme", "yes: member")]
+// Of the organisation, of another team, of that team elsewhere.
+#[case("github:alice acme", "github:acme", BUILDERS)]
+#[case("github:alice acme/docs", "github:acme", BUILDERS)]
+#[case("gitea:alice acme/ci", "github:acme", BUILDERS)]
+#[case("gitea:alice acme/ci", "gitea:acme", "yes: member")]
+// A team is for what its organisation owns.
+#[case(
+    "github:alice acme/ci",
+    "github:other",
+    "no: only admins of this instance may do this"
+)]
+#[case("oidc:alice acme/ci", "github:acme", "yes: member")]
+#[case("github:other", "github:other", "yes: member")]
+fn members_can_be_those_of_teams(#[case] who: &str, #[case] owner: &str, #[case] decided: &str) {
+    let team = |owner: &str, name: &str| Team {
+        owner: owner.to_owned(),
+        name: name.to_owned(),
+    };
+    let policy = Policy {
+        members_by: MembersBy::Teams(vec![team("acme", "ci"), team("ACME", "release")]),
+        ..policy()
+    };
+    let found = decide(&policy, who, Permission::Admin, Action::Force, owner);
+    assert_eq!(found, decided);
 }
 
 #[test]

@@ -96,6 +96,7 @@ fn user(login: &str, organisations: &[&str]) -> User {
     });
     User {
         account: account(login),
+        id: String::new(),
         memberships: memberships.collect(),
     }
 }

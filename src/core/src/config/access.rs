@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use url::Url;
 
-use crate::auth::{Admin, MembersBy, Provider};
+use crate::auth::{Admin, MembersBy, Provider, Team};
 use crate::secret::SecretFile;
 
 use super::isolation::texts;
@@ -259,9 +259,25 @@ fn admins(value: &Value) -> Parsed<Vec<Admin>> {
 }
 
 fn members_by(value: &Value) -> Parsed<MembersBy> {
+    let expected = "`organisation`, `repository`, or a list of teams such as `[acme/ci]`";
     match value {
         Value::Text(text) if text == "organisation" => Ok(MembersBy::Organisation),
         Value::Text(text) if text == "repository" => Ok(MembersBy::Repository),
-        _ => Err(Mismatch::expected("`organisation` or `repository`")),
+        Value::List(_) => {
+            let teams = texts(value, expected)?.into_iter().map(|text| {
+                let (owner, name) = text.split_once('/')?;
+                let is_team = !owner.is_empty() && !name.is_empty() && !name.contains('/');
+                is_team.then(|| Team {
+                    owner: owner.to_owned(),
+                    name: name.to_owned(),
+                })
+            });
+            let teams = teams.collect::<Option<Vec<_>>>();
+            teams
+                .filter(|teams| !teams.is_empty())
+                .map(MembersBy::Teams)
+                .ok_or_else(|| Mismatch::expected(expected))
+        }
+        _ => Err(Mismatch::expected(expected)),
     }
 }

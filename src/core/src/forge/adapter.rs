@@ -86,6 +86,22 @@ pub trait Forge: Send + Sync {
     /// Whether `user` is a member of the organisation that owns `repository`.
     async fn is_member(&self, repository: &Repository, user: &str) -> Result<bool, ForgeError>;
 
+    /// Whether `user` is in `team` of the organisation that owns `repository`.
+    async fn is_in_team(
+        &self,
+        repository: &Repository,
+        team: &str,
+        user: &str,
+    ) -> Result<bool, ForgeError>;
+
+    /// What the user with the number `id` is called now; none if there is none any more. Asked by
+    /// who may ask about `repository`.
+    async fn login_of(
+        &self,
+        repository: &Repository,
+        id: &str,
+    ) -> Result<Option<String>, ForgeError>;
+
     /// Logins of the members of the organisation that owns `repository`.
     async fn members(&self, repository: &Repository) -> Result<Vec<String>, ForgeError>;
 

@@ -19,6 +19,7 @@ mod http;
 mod pull_request;
 mod repository;
 mod select;
+mod standing;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ pub use forges::{Forges, HookOutcome};
 pub use hook::{HookChange, HookSecrets};
 pub use pull_request::{Permission, PullRequest};
 pub use repository::{ForgeKind, FullName, FullNameError, OwnerKind, Repository};
+pub use standing::Standing;
 pub use status::{
     Annotation, AnnotationLevel, CheckAction, CheckOutput, CheckPhase, CheckRun, Conclusion,
     DESCRIPTION_LENGTH_MAX, Status, StatusState,

@@ -132,7 +132,7 @@ fn access_plan(settings: &Settings) -> AccessPlan {
         providers: access.providers.clone(),
         policy: Policy {
             admins: access.admins.clone(),
-            members_by: access.members_by,
+            members_by: access.members_by.clone(),
             authors_may_restart: access.authors_may_restart,
             hides_private: access.hide_private_repositories,
             is_open: settings.allow_unauthenticated_control,

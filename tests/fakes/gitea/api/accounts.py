@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tests.fakes.forge import Call
 from tests.fakes.gitea.api.common import ROUTES, not_found, page, person_of
 from tests.fakes.model import Account
-from tests.fakes.server import Answer, json_answer, redirect
+from tests.fakes.server import Answer, ApiError, json_answer, redirect
 
 if TYPE_CHECKING:
     from tests.fakes.gitea.forge import Gitea
@@ -62,6 +62,17 @@ def list_teams(gitea: Gitea, call: Call) -> Answer:
     return page(gitea, call, found)
 
 
+@ROUTES("GET", "/users/search", ("user",))
+def search_users(gitea: Gitea, call: Call) -> Answer:
+    wanted = call.request.parameters.get("uid")
+    found = [
+        gitea.views.account(each)
+        for each in gitea.accounts.values()
+        if not each.is_organization and wanted in (None, str(each.id))
+    ]
+    return page(gitea, call, found, key="data")
+
+
 @ROUTES("GET", "/users/{username}", ("user",))
 def get_account(gitea: Gitea, call: Call, username: str) -> Answer:
     user = gitea.account(username)
@@ -92,6 +103,31 @@ def check_member(gitea: Gitea, call: Call, org: str, username: str) -> Answer:
         return redirect(f"{gitea.api_url}/orgs/{org}/public_members/{username}", 303)
     if username.lower() in (login.lower() for login in organization.members):
         return Answer(204)
+    raise not_found()
+
+
+@ROUTES("GET", "/orgs/{org}/teams/search", ("organization",))
+def search_teams(gitea: Gitea, call: Call, org: str) -> Answer:
+    organization = _organization(gitea, org)
+    if person_of(call).login not in organization.members:
+        raise not_found()
+    wanted = call.request.parameters.get("q", "").lower()
+    found = [team for team in organization.teams if wanted in team.name.lower()]
+    shown = [gitea.views.team(organization, team) for team in found]
+    return page(gitea, call, shown, key="data")
+
+
+@ROUTES("GET", "/teams/{id}/members/{username}", ("organization",))
+def get_team_member(gitea: Gitea, call: Call, id: str, username: str) -> Answer:
+    for organization in gitea.accounts.values():
+        for team in organization.teams:
+            if str(team.id) != id:
+                continue
+            asks = person_of(call).login
+            if organization.members.get(asks) != "admin" and asks not in team.members:
+                raise ApiError(403, "Must be a team member")
+            if username in team.members:
+                return json_answer(gitea.views.account(gitea.user(username)))
     raise not_found()
 
 

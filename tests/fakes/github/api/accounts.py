@@ -30,8 +30,7 @@ def list_emails(github: GitHub, call: Call) -> Answer:
 
 @ROUTES("GET", "/user/orgs", "token")
 def list_organizations(github: GitHub, call: Call) -> Answer:
-    login = _person(call).login
-    found = [each for each in github.accounts.values() if login in each.members]
+    found = _organizations(github, call)
     return page(github, call, [github.views.organization(each) for each in found])
 
 
@@ -45,7 +44,7 @@ def list_teams(github: GitHub, call: Call) -> Answer:
     login = _person(call).login
     found = [
         github.views.team(owner, team)
-        for owner in github.accounts.values()
+        for owner in _organizations(github, call)
         for team in owner.teams
         if login in team.members
     ]
@@ -62,6 +61,14 @@ def list_user_repositories(github: GitHub, call: Call) -> Answer:
         if level != "none" and (belongs or person.login in repository.collaborators):
             shown.append(github.views.repository(repository, level))
     return page(github, call, shown)
+
+
+@ROUTES("GET", "/user/{account_id}", "token")
+def get_account_by_id(github: GitHub, call: Call, account_id: str) -> Answer:
+    found = next((a for a in github.accounts.values() if str(a.id) == account_id), None)
+    if found is None:
+        raise ApiError(404, "Not Found")
+    return json_answer(github.views.whole_account(found))
 
 
 @ROUTES("GET", "/users/{username}")
@@ -101,6 +108,37 @@ def get_membership(github: GitHub, call: Call, org: str, username: str) -> Answe
     if call.token.permissions is not None and "members" not in call.token.permissions:
         raise ApiError(403, "Resource not accessible by integration")
     return _membership(github, org, username)
+
+
+@ROUTES("GET", "/orgs/{org}/teams/{team_slug}/memberships/{username}", "token")
+def get_team_membership(
+    github: GitHub, call: Call, org: str, team_slug: str, username: str
+) -> Answer:
+    organization = github.account(org)
+    if organization is None or not _is_inside(call, organization):
+        raise ApiError(404, "Not Found")
+    for team in organization.teams:
+        described = github.views.team(organization, team)
+        if described["slug"] == team_slug and username in team.members:
+            url = f"{described['url']}/memberships/{username}"
+            return json_answer({"url": url, "role": "member", "state": "active"})
+    raise ApiError(404, "Not Found")
+
+
+def _organizations(github: GitHub, call: Call) -> list[Account]:
+    """Where somebody is a member, as far as the App may know that acts for them."""
+    person = _person(call)
+    app = call.token.acting_app if call.token else None
+    let_in = [
+        installation.account
+        for installation in github.installations.values()
+        if installation.app is app and "members" in installation.permissions
+    ]
+    return [
+        each
+        for each in github.accounts.values()
+        if person.login in each.members and (app is None or each in let_in)
+    ]
 
 
 def _membership(github: GitHub, org: str, username: str) -> Answer:

@@ -5,18 +5,18 @@ use super::attempts::Attempt;
 use super::http::{Http, answer};
 use super::settings::within;
 use super::{ForgeAddress, LoggedIn, LoginError};
-use crate::auth::{Account, Membership, Provider, User};
+use crate::auth::{Account, Membership, Provider, Team, User};
 use crate::secret::Secret;
 
-/// Organisations on one page of an answer, the most that GitHub gives; Gitea's default is 50.
+/// Organisations or teams on one page of an answer, the most that Gitea gives by default.
 const PAGE: usize = 50;
-/// Nobody is in more organisations than fit on so many pages.
+/// Nobody is in more than fit on so many pages.
 const PAGES_MAX: usize = 20;
 
 /// Logging in with GitHub or Gitea.
 ///
 /// Sources: GitHub, "Authorizing OAuth apps" and "Users", "Organizations", "Emails" of its REST
-/// API; Gitea, "`OAuth2` provider" and its API's `/user`, `/user/orgs`.
+/// API, "Teams" too; Gitea, "`OAuth2` provider" and its API's `/user`, `/user/orgs`, `/user/teams`.
 #[derive(Debug)]
 pub(super) struct ForgeLogin {
     address: ForgeAddress,
@@ -35,6 +35,7 @@ struct TokenAnswer {
 /// Both forges call it the same.
 #[derive(Deserialize)]
 struct Profile {
+    id: u64,
     login: String,
     /// GitHub's name for the name.
     name: Option<String>,
@@ -53,6 +54,29 @@ struct Organisation {
     username: Option<String>,
 }
 
+impl Organisation {
+    fn into_name(self) -> Option<String> {
+        self.login.or(self.username)
+    }
+}
+
+#[derive(Deserialize)]
+struct TeamOfUser {
+    /// How GitHub writes the name in addresses; Gitea writes it as it is.
+    slug: Option<String>,
+    name: String,
+    organization: Option<Organisation>,
+}
+
+impl TeamOfUser {
+    fn into_team(self) -> Option<Team> {
+        Some(Team {
+            owner: self.organization?.into_name()?,
+            name: self.slug.unwrap_or(self.name),
+        })
+    }
+}
+
 #[derive(Deserialize)]
 struct Email {
     #[serde(rename = "email")]
@@ -63,7 +87,7 @@ struct Email {
 
 impl ForgeLogin {
     pub(super) fn new(address: ForgeAddress) -> Result<Self, LoginError> {
-        let http = Http::new(address.ca_file.as_deref())?;
+        let http = Http::new(address.ca_file.as_deref(), address.proxy.as_ref())?;
         Ok(Self { address, http })
     }
 
@@ -113,6 +137,7 @@ impl ForgeLogin {
                     provider: self.address.provider,
                     login: profile.login,
                 },
+                id: profile.id.to_string(),
                 memberships,
             },
             email,
@@ -150,8 +175,41 @@ impl ForgeLogin {
     }
 
     async fn memberships(&self, token: &Secret<String>) -> Result<Vec<Membership>, LoginError> {
+        let organisations: Vec<Organisation> = self
+            .list("the user's organisations", "user/orgs", token)
+            .await?;
+        let names = organisations
+            .into_iter()
+            .filter_map(Organisation::into_name);
+        let mut names: Vec<String> = names.collect();
+        let wanted = &self.address.teams;
+        if !wanted.is_empty() {
+            let teams: Vec<TeamOfUser> = self.list("the user's teams", "user/teams", token).await?;
+            let teams = teams.into_iter().filter_map(TeamOfUser::into_team);
+            // Of the others nobody needs to know.
+            let teams = teams.map(|team| team.to_string()).filter(|team| {
+                let provider = self.address.provider;
+                let mut wanted = wanted.iter();
+                wanted.any(|known| provider.same_name(&known.to_string(), team))
+            });
+            names.extend(teams);
+        }
+        let memberships = names.into_iter().map(|name| Membership {
+            provider: self.address.provider,
+            name,
+        });
+        Ok(memberships.collect())
+    }
+
+    /// All pages of a list.
+    async fn list<T: serde::de::DeserializeOwned>(
+        &self,
+        what: &'static str,
+        path: &str,
+        token: &Secret<String>,
+    ) -> Result<Vec<T>, LoginError> {
         let size = PAGE.to_string();
-        let mut memberships = Vec::new();
+        let mut all = Vec::new();
         for page in 1..=PAGES_MAX {
             let page = page.to_string();
             let query = [
@@ -160,22 +218,14 @@ impl ForgeLogin {
                 ("per_page", size.as_str()),
                 ("limit", size.as_str()),
             ];
-            let found: Vec<Organisation> = self
-                .ask("the user's organisations", "user/orgs", &query, token)
-                .await?;
+            let found: Vec<T> = self.ask(what, path, &query, token).await?;
             let is_last = found.len() < PAGE;
-            let names = found
-                .into_iter()
-                .filter_map(|organisation| organisation.login.or(organisation.username));
-            memberships.extend(names.map(|name| Membership {
-                provider: self.address.provider,
-                name,
-            }));
+            all.extend(found);
             if is_last {
                 break;
             }
         }
-        Ok(memberships)
+        Ok(all)
     }
 
     async fn primary_email(&self, token: &Secret<String>) -> Result<String, LoginError> {

@@ -1,7 +1,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use reqwest::{Certificate, Client, RequestBuilder, Response, StatusCode, Url, redirect};
+use reqwest::{
+    Certificate, Client, NoProxy, Proxy, RequestBuilder, Response, StatusCode, Url, redirect,
+};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -19,8 +21,9 @@ const SIZE_MAX: usize = 1 << 20;
 pub(super) struct Http(Client);
 
 impl Http {
-    /// Trusts what the system does, and the authorities in `ca_file`.
-    pub(super) fn new(ca_file: Option<&Path>) -> Result<Self, LoginError> {
+    /// Trusts what the system does, and the authorities in `ca_file`. Goes through `proxy` instead
+    /// of that of the environment.
+    pub(super) fn new(ca_file: Option<&Path>, proxy: Option<&Url>) -> Result<Self, LoginError> {
         let wrong = |why: String| LoginError::Settings(format!("log-in cannot be set up: {why}"));
         let mut builder = Client::builder()
             .user_agent(concat!("buildbot-nix/", env!("CARGO_PKG_VERSION")))
@@ -37,6 +40,11 @@ impl Http {
             for authority in authorities {
                 builder = builder.add_root_certificate(authority);
             }
+        }
+        if let Some(proxy) = proxy {
+            let proxy =
+                Proxy::all(proxy.as_str()).map_err(|error| wrong(format!("the proxy: {error}")))?;
+            builder = builder.proxy(proxy.no_proxy(NoProxy::from_env()));
         }
         let client = builder.build().map_err(|error| wrong(error.to_string()))?;
         Ok(Self(client))

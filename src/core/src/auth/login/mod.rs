@@ -152,6 +152,13 @@ impl Logins {
             Login::Forge(forge) => forge.who(&answer.code, &attempt, &self.callback).await?,
             Login::Oidc(oidc) => oidc.who(&answer.code, &attempt, &self.callback).await?,
         };
+        let login = &logged_in.user.account.login;
+        if login.chars().any(char::is_control) {
+            // It would write lines of its own into logs.
+            let why = format!("`{}` is no name", error::excerpt(login));
+            let provider = attempt.provider;
+            return Err(LoginError::Invalid { provider, why });
+        }
         logged_in.redirect = attempt.redirect;
         Ok(logged_in)
     }

@@ -55,7 +55,7 @@ struct TokenAnswer {
 impl OidcLogin {
     pub(super) fn new(settings: OidcProvider) -> Result<Self, LoginError> {
         Ok(Self {
-            http: Http::new(settings.ca_file.as_deref())?,
+            http: Http::new(settings.ca_file.as_deref(), None)?,
             settings,
             known: Mutex::default(),
         })
@@ -181,6 +181,8 @@ impl OidcLogin {
                     provider: Provider::Oidc,
                     login,
                 },
+                // Every verified token has it.
+                id: text("sub").unwrap_or_default(),
                 memberships: groups
                     .iter()
                     .filter_map(Value::as_str)
@@ -237,6 +239,15 @@ impl OidcLogin {
             }
         });
         Ok(keys)
+    }
+
+    #[cfg(test)]
+    pub(super) fn keys_are_old(&self) {
+        self.known(|known| {
+            if let Some((_, asked_at)) = known.as_mut().and_then(|known| known.keys.as_mut()) {
+                *asked_at -= KEYS_AGE_MIN;
+            }
+        });
     }
 
     fn known<T>(&self, with: impl FnOnce(&mut Option<Known>) -> T) -> T {

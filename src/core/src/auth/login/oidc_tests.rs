@@ -100,6 +100,25 @@ impl Issuer {
         encode(&header, claims, key).unwrap()
     }
 
+    /// A while later it signs with a new key that is called `kid`, and lists that as `listed`.
+    async fn rotate(&mut self, kid: &'static str, listed: &str) -> String {
+        for login in &self.logins.providers {
+            if let Login::Oidc(oidc) = login {
+                oidc.keys_are_old();
+            }
+        }
+        self.begun = self.logins.begin(Provider::Oidc, "/").await.unwrap();
+        self.signs = (new_key(), kid);
+        self.server.reset().await;
+        answers(
+            &self.server,
+            "/realm/keys",
+            keys(&[(&self.signs.0, listed)]),
+        )
+        .await;
+        self.sign(&self.claims())
+    }
+
     /// The provider gives `token`, and of the user the claims `about`.
     async fn finish(&self, token: String, about: Value) -> Result<LoggedIn, LoginError> {
         let said = json!({"access_token": "t0ken", "id_token": token});
@@ -178,6 +197,32 @@ async fn a_token_that_nobody_signed(#[case] header: &str) {
     let token = format!("{}.{}.c2ln", part(header), part(&claims));
     let error = issuer.finish(token, about()).await.unwrap_err();
     assert!(matches!(error, LoginError::Invalid { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn new_keys_are_asked_for_when_one_is_used() {
+    let mut issuer = Issuer::new().await;
+    let first = issuer.sign(&issuer.claims());
+    issuer.finish(first, about()).await.unwrap();
+    let token = issuer.rotate("two", "two").await;
+    issuer.finish(token, about()).await.unwrap();
+    // What names a key that is not listed any more does not count.
+    let token = issuer.rotate("one", "two").await;
+    let error = issuer.finish(token, about()).await.unwrap_err();
+    assert!(
+        error.to_string().ends_with("a key that it does not list"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn names_are_no_lines_of_a_log() {
+    let issuer = Issuer::new().await;
+    let token = issuer.sign(&issuer.claims());
+    let about = json!({"sub": "42", "preferred_username": "eve\nbuildbot-nix: oidc:root did"});
+    let error = issuer.finish(token, about).await.unwrap_err();
+    let text = r"what oidc said does not count: `eve\nbuildbot-nix: oidc:root did` is no name";
+    assert_eq!(error.to_string(), text);
 }
 
 #[tokio::test]

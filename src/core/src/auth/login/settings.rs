@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use url::Url;
 
-use crate::auth::Provider;
+use crate::auth::{Provider, Team};
 use crate::config::{ForgeSettings, Settings};
 use crate::error::Error;
 use crate::secret::{Secret, SecretFile, SecretPlaces};
@@ -38,8 +38,12 @@ pub struct ForgeAddress {
     pub api: Url,
     /// Authorities that are trusted besides those of the system.
     pub ca_file: Option<PathBuf>,
+    /// What it is reached through, instead of what the environment says.
+    pub proxy: Option<Url>,
     /// Of the OAuth app.
     pub client: Client,
+    /// What it is asked about besides organisations.
+    pub teams: Vec<Team>,
 }
 
 /// An `OpenID` Connect provider.
@@ -83,7 +87,9 @@ impl LoginSettings {
                     web: web.clone(),
                     api,
                     ca_file: common.ca_file.clone(),
+                    proxy: common.proxy.clone(),
                     client: client(&oauth.id, &oauth.secret_file)?,
+                    teams: access.members_by.teams().to_vec(),
                 })
             });
             address.transpose()

@@ -3,6 +3,7 @@ use wiremock::matchers::{body_string_contains, header, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
+use crate::auth::Team;
 use crate::secret::Secret;
 
 pub(super) fn client() -> Client {
@@ -61,7 +62,9 @@ async fn github(server: &MockServer) -> Logins {
         web: at(server, "/"),
         api: at(server, "/api/"),
         ca_file: None,
+        proxy: None,
         client: client(),
+        teams: Vec::new(),
     };
     Logins::new(settings(vec![address], None)).unwrap()
 }
@@ -73,7 +76,7 @@ async fn github_says_who_it_is() {
     Mock::given(path("/api/user"))
         .and(header("authorization", "Bearer t0ken"))
         .respond_with(ResponseTemplate::new(200).set_body_json(
-            json!({"login": "octocat", "name": "Octo Cat", "email": null, "avatar_url": "https://a/1"}),
+            json!({"id": 583, "login": "octocat", "name": "Octo Cat", "email": null, "avatar_url": "https://a/1"}),
         ))
         .mount(&server)
         .await;
@@ -111,7 +114,7 @@ async fn gitea_says_who_it_is_on_several_pages() {
     answers(
         &server,
         "/git/api/v1/user",
-        json!({"login": "bob", "full_name": "", "email": "bob@x"}),
+        json!({"id": 8, "login": "bob", "full_name": "", "email": "bob@x"}),
     )
     .await;
     let page = |from: usize, to: usize| {
@@ -125,19 +128,57 @@ async fn gitea_says_who_it_is_on_several_pages() {
             .mount(&server)
             .await;
     }
+    let team = |name: &str, owner: &str| json!({"name": name, "organization": {"username": owner}});
+    let teams = json!([
+        team("Owners", "org-1"),
+        team("ci", "org-52"),
+        team("ci", "org-2")
+    ]);
+    answers(&server, "/git/api/v1/user/teams", teams).await;
     let address = ForgeAddress {
         provider: Provider::Gitea,
         web: at(&server, "/git/"),
         api: at(&server, "/git/api/v1/"),
         ca_file: None,
+        proxy: None,
         client: client(),
+        teams: vec![Team {
+            owner: "Org-52".to_owned(),
+            name: "ci".to_owned(),
+        }],
     };
     let logins = Logins::new(settings(vec![address], None)).unwrap();
     let begun = logins.begin(Provider::Gitea, "").await.unwrap();
     let logged_in = logins.finish(&begun.cookie, &back(&begun)).await.unwrap();
-    assert_eq!(logged_in.user.memberships.len(), 53);
+    // Of the teams, that which counts.
+    assert_eq!(logged_in.user.memberships.len(), 53 + 1);
+    assert_eq!(logged_in.user.memberships[53].name, "org-52/ci");
+    assert_eq!(logged_in.user.id, "8");
     assert_eq!(logged_in.full_name, "bob");
     assert_eq!(logged_in.redirect, "/");
+}
+
+#[tokio::test]
+async fn a_forge_can_be_behind_a_proxy() {
+    let server = MockServer::start().await;
+    let said = json!({"error": "access_denied"});
+    answers(&server, "/login/oauth/access_token", said).await;
+    let address = ForgeAddress {
+        provider: Provider::Github,
+        web: "http://github.invalid/".parse().unwrap(),
+        api: "http://github.invalid/api/".parse().unwrap(),
+        ca_file: None,
+        proxy: Some(at(&server, "/")),
+        client: client(),
+        teams: Vec::new(),
+    };
+    let logins = Logins::new(settings(vec![address], None)).unwrap();
+    let begun = logins.begin(Provider::Github, "/").await.unwrap();
+    let error = logins
+        .finish(&begun.cookie, &back(&begun))
+        .await
+        .unwrap_err();
+    assert_eq!(error.to_string(), "github refused: access_denied");
 }
 
 #[rstest::rstest]

@@ -217,6 +217,23 @@ impl Forge for Gitea {
         self.has_member(repository, user).await
     }
 
+    async fn is_in_team(
+        &self,
+        repository: &Repository,
+        team: &str,
+        user: &str,
+    ) -> Result<bool, ForgeError> {
+        self.has_in_team(repository, team, user).await
+    }
+
+    async fn login_of(
+        &self,
+        repository: &Repository,
+        id: &str,
+    ) -> Result<Option<String>, ForgeError> {
+        self.find_login(repository, id).await
+    }
+
     async fn members(&self, repository: &Repository) -> Result<Vec<String>, ForgeError> {
         self.list_members(repository).await
     }

@@ -128,6 +128,8 @@ pub(super) struct WirePull {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct User {
     #[serde(default)]
+    pub(super) id: u64,
+    #[serde(default)]
     pub(super) login: String,
 }
 

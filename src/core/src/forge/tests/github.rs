@@ -348,6 +348,19 @@ async fn questions_about_pull_requests_branches_and_people_are_answered() {
         github.permission(&site, "mallory").await.unwrap(),
         Permission::Nothing
     );
+    for (user, state) in [("eve", "active"), ("bob", "pending")] {
+        let at = format!("/orgs/team/teams/ci/memberships/{user}");
+        let membership = json!({"state": state, "role": "member"});
+        double.answers("GET", &at, 200, membership).await;
+    }
+    for (user, is_in) in [("eve", true), ("bob", false), ("mallory", false)] {
+        assert_eq!(github.is_in_team(&site, "ci", user).await.unwrap(), is_in);
+    }
+    let renamed = json!({"id": 7, "login": "eve-2"});
+    double.answers("GET", "/user/7", 200, renamed).await;
+    let login = github.login_of(&site, "7").await.unwrap();
+    assert_eq!(login.as_deref(), Some("eve-2"));
+    assert_eq!(github.login_of(&site, "8").await.unwrap(), None);
     assert!(github.is_member(&site, "eve").await.unwrap());
     assert!(!github.is_member(&site, "mallory").await.unwrap());
 }
