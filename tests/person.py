@@ -62,7 +62,7 @@ class Person:
     def log_in(self, login: str, redirect: str = "/") -> Reply:
         """Through npm's oidc-provider: its page asks who it is, and then whether that is all
         right."""
-        query = urllib.parse.urlencode({"redirect": redirect})
+        query = urllib.parse.urlencode({"provider": "oidc", "redirect": redirect})
         reply = self.get(f"auth/login?{query}")
         while found := re.search(r'action="([^"]*/interaction/[^"]+)"', reply.text):
             prompt = re.search(r'name="prompt" value="(\w+)"', reply.text)

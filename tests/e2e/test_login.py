@@ -52,7 +52,7 @@ def guarded() -> Iterator[tuple[Instance, IdentityProvider]]:
             assert reply.status == 502
             assert "could not be asked for its description" in reply.text
             provider.start()
-            instance.repository("guarded", flake({"one": "true"}))
+            instance.repository("guarded", flake('one = ok "one";'))
             yield instance, provider
         finally:
             provider.close()
@@ -69,7 +69,7 @@ def logged_in(url: str, login: str) -> Person:
     person = Person(url)
     reply = person.log_in(login)
     assert reply.status == 200, reply.text
-    assert person.who()["username"] == login
+    assert person.who()["login"] == login
     return person
 
 
@@ -130,7 +130,7 @@ def test_logging_out_ends_the_session_everywhere(url: str) -> None:
     cookie = alice.cookie(SESSION)
     assert cookie is not None
     copy.cookies.set_cookie(cookie)
-    assert copy.who()["username"] == "alice"
+    assert copy.who()["login"] == "alice"
     alice.get("auth/logout")
     assert alice.who() == {"anonymous": True}
     assert copy.who() == {"anonymous": True}
@@ -142,7 +142,7 @@ def test_sessions_outlive_a_restart(guarded: tuple[Instance, IdentityProvider]) 
     assert instance.master is not None
     instance.master.stop()
     instance.start()
-    assert alice.who()["username"] == "alice"
+    assert alice.who()["login"] == "alice"
 
 
 def begin(person: Person, redirect: str = "/") -> dict[str, str]:

@@ -38,7 +38,7 @@ def proxied() -> Iterator[Instance]:
         )
         instance.start()
         instance.start_worker()
-        repository = instance.repository(PROJECT, flake({"one": "true"}))
+        repository = instance.repository(PROJECT, flake('one = ok "one";'))
         instance.wait_for_build(PROJECT, repository.head())
         yield instance
 
@@ -101,7 +101,7 @@ def test_the_proxy_says_who_it_is(proxied: Instance) -> None:
     """Also to programs, which never open a page."""
     person = Person(proxied.url)
     answer = person.get("config", Authorization=authorization("eve"))
-    assert json.loads(answer.text)["user"]["username"] == "eve"
+    assert json.loads(answer.text)["user"]["username"] == "proxy:eve"
     answer = person.get("api/v2/builders", Authorization=authorization("eve"))
     assert PROJECT in answer.text
 

@@ -1,6 +1,8 @@
-//! The table of rights in the documentation is what the policy says.
+//! What the documentation says of log-ins: the table of rights is the policy's, and settings are
+//! some.
 
 use buildbot_nix_core::auth::rights_table;
+use buildbot_nix_core::config::parse_settings;
 
 #[test]
 fn the_documentation_has_the_rights() {
@@ -14,4 +16,33 @@ fn the_documentation_has_the_rights() {
         "put this there:\n{}",
         rights_table()
     );
+}
+
+/// Behind what every page leaves out.
+const COMMON: &str =
+    "url: https://ci.example.org\nbuild_systems: [x86_64-linux]\nlocal_workers: 1\n";
+
+#[test]
+fn examples_are_settings() {
+    let pages = [
+        include_str!("../../../docs/authentication.md"),
+        include_str!("../../../docs/login-github.md"),
+        include_str!("../../../docs/login-gitea.md"),
+        include_str!("../../../docs/login-oidc.md"),
+        include_str!("../../../docs/login-proxy.md"),
+    ];
+    let mut found = 0;
+    for page in pages {
+        for block in page.split("    # settings.yaml\n").skip(1) {
+            let lines = block.lines().map_while(|line| line.strip_prefix("    "));
+            let mut settings: String = lines.map(|line| format!("{line}\n")).collect();
+            if !settings.contains("auth_backend") {
+                settings.push_str("auth_backend: oidc\n");
+            }
+            settings.push_str(COMMON);
+            parse_settings("docs", &settings).unwrap_or_else(|wrong| panic!("{wrong}: {settings}"));
+            found += 1;
+        }
+    }
+    assert!(found >= 7, "{found}");
 }
