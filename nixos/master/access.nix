@@ -16,15 +16,15 @@ let
 
   keys = {
     membersBy = keyOption {
-      type = types.enum [
+      type = types.either (types.enum [
         "organisation"
         "repository"
-      ];
+      ]) (types.listOf types.str);
       default = "organisation";
-      example = "repository";
+      example = [ "my-organisation/ci" ];
       description = ''
-        Who may control the builds of a repository: members of the organisation that owns it, or those
-        who may push to it.
+        Who may control the builds of a repository: members of the organisation that owns it, those who
+        may push to it, or members of teams in a list, each for what its organisation owns.
       '';
     };
     authorsMayRestart = keyOption {

@@ -243,7 +243,7 @@ impl Forges {
         let Some(kind) = repositories.first().map(|repository| repository.forge) else {
             return Ok(None);
         };
-        let teams = plan.loaded().plan().access.policy.members_by.teams();
+        let teams = plan.loaded.plan().access.policy.members_by.teams();
         let standing = boundary::call(python, || {
             self.0.ask(kind, async |forge| {
                 forge::Standing::of(forge, id, &repositories, teams).await
