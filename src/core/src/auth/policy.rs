@@ -64,7 +64,7 @@ pub struct Owner<'a> {
 }
 
 impl Owner<'_> {
-    fn teams_among<'t>(self, teams: &'t [Team]) -> impl Iterator<Item = &'t Team> {
+    fn teams_among(self, teams: &[Team]) -> impl Iterator<Item = &Team> {
         let is_own = move |team: &&Team| self.provider.same_name(&team.owner, self.name);
         teams.iter().filter(is_own)
     }
