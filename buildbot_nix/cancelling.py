@@ -53,14 +53,9 @@ class WaitingJobs(ChoiceStringParameter):
 class CancelJobs(ForceScheduler):
     """Cancels jobs that wait in the evaluations of one builder."""
 
-    def startService(self) -> Any:
-        # Without a row in the database, and without asking there whether another master does it:
-        # what it cancels is in the memory of this one.
-        return BuildbotService.startService(self)
-
-    @async_to_deferred
-    async def reconfigService(self, builderNames: Sequence[str]) -> None:  # type: ignore[override]
-        await super().reconfigService(
+    def __init__(self, name: str, builderNames: Sequence[str]) -> None:
+        super().__init__(
+            name=name,
             builderNames=builderNames,
             reason=StringParameter(name="reason", label="Reason", default="not needed", size=40),
             buttonName="Cancel jobs",
@@ -68,8 +63,20 @@ class CancelJobs(ForceScheduler):
             label="Cancel jobs that wait (with “Start build”, which starts nothing)",
             codebases=[CodebaseParameter("", hide=True)],
         )
-        # Who it is, our authorizer adds to the reason.
-        self.all_fields = [NestedParameter(name="", fields=[self.reason, WaitingJobs(self)])]
+
+    def startService(self) -> Any:
+        # Without a row in the database, and without asking there whether another master does it:
+        # what it cancels is in the memory of this one.
+        return BuildbotService.startService(self)
+
+    @property
+    def all_fields(self) -> list[NestedParameter]:
+        """The form. Who it is, our authorizer adds to the reason."""
+        return [NestedParameter(name="", fields=[self.reason, WaitingJobs(self)])]
+
+    @all_fields.setter
+    def all_fields(self, fields: list[NestedParameter]) -> None:
+        """Buildbot sets those with which builds are started."""
 
     def runs(self) -> Iterator[tuple[Build, RunDriver]]:
         """Evaluations that go on, with their drivers."""
