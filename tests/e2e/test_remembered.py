@@ -13,7 +13,7 @@ from tests.instance import Instance
 from tests.processes import processes_of
 from tests.repository import SYSTEM, Repository, flake
 from tests.rest import Build
-from tests.summary import summary_rows
+from tests.summary import summary_rows, verdicts
 from tests.waiting import wait_until
 
 PROJECT = "unlucky"
@@ -110,3 +110,42 @@ def test_rebuilding_the_record_builds_and_amends_the_run(
     # And it is forgotten.
     third = commit(instance, repository, "fourth")
     assert third.result == "success", third.texts()
+
+
+def test_who_has_it_tried_again(instance: Instance) -> None:
+    project = "forgetful"
+    bad, other = (f'{name} = drv "{name}" "exit 1" {{}};' for name in ("bad", "other"))
+    repository = instance.repository(project, flake(bad + other))
+
+    def verdict(build_id: int) -> dict[str, str]:
+        return verdicts(instance.wait_for_end(build_id), SYSTEM)
+
+    def pushed(branch: str) -> int:
+        head = repository.commit({"README": branch}, branch=branch, message="Push")
+        return instance.wait_for_start(project, head)
+
+    first = instance.wait_for_start(project, repository.head())
+    failed = dict.fromkeys(("bad", "other"), "failed")
+    failed_before = dict.fromkeys(failed, "failed before")
+    assert verdict(first) == failed
+    assert verdict(pushed("main")) == failed_before
+    # A merge queue must not refuse what was only unlucky; nor is the button pressed for nothing.
+    assert verdict(pushed("gh-readonly-queue/main/pr-1-abc")) == failed
+    assert verdict(instance.force(project)) == failed
+    assert verdict(instance.rebuild(first)) == failed
+    assert verdict(pushed("main")) == failed_before
+
+    dropped = repository.commit(flake(bad), message="Drop the other")
+    assert verdict(instance.wait_for_start(project, dropped)) == {"bad": "failed before"}
+    assert remembered(instance, project) == ["bad", "other"]
+    forgetting = instance.force(project, nix_forget_failures=True)
+    assert verdict(forgetting) == {"bad": "failed"}
+    assert remembered(instance, project) == ["bad"]
+
+
+def remembered(instance: Instance, project: str) -> list[str]:
+    """What `buildbot-nix failures` lists of a project."""
+    done = instance.run("python3", "-m", "buildbot_nix", "failures", "list")
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in done.stdout.splitlines() if project in line]
+    return sorted(name for name in ("bad", "other") for line in lines if f".{name}" in line)
