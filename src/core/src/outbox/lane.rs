@@ -62,6 +62,7 @@ pub(super) struct Lane {
     pause: Pause,
     /// When it was served last, as a number that rises.
     served: u64,
+    taken: u64,
 }
 
 /// Statuses of one repository.
@@ -96,7 +97,13 @@ impl Lane {
             in_flight: 0,
             pause: Pause::default(),
             served: 0,
+            taken: 0,
         }
+    }
+
+    /// How many the forge has taken.
+    pub(super) fn taken(&self) -> u64 {
+        self.taken
     }
 
     pub(super) fn served(&self) -> u64 {
@@ -167,6 +174,7 @@ impl Lane {
     }
 
     pub(super) fn succeeded(&mut self, repository: &str) {
+        self.taken += 1;
         self.pause = Pause::default();
         if let Some(repository) = self.repositories.get_mut(repository) {
             repository.pause = Pause::default();

@@ -12,6 +12,10 @@ const MISSING_MAX: u32 = 5;
 /// missing.
 const REPOSITORY_MISSING_MAX: u32 = 10;
 
+/// Times that a forge may break down over a status while it takes others: what breaks it then is
+/// the status.
+const BREAKING_MAX: u32 = 20;
+
 /// What becomes of a status that was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
@@ -29,8 +33,7 @@ pub struct Outbox {
     waiting: HashMap<Key, Waiting>,
     by_place: HashMap<Place, Key>,
     flying: HashMap<Key, Flight>,
-    /// Times that a forge said that it knows no such commit.
-    missing: HashMap<Key, u32>,
+    failures: HashMap<Key, Failures>,
     next_place: Place,
     turn: u64,
 }
@@ -39,6 +42,17 @@ pub struct Outbox {
 struct Waiting {
     urgency: Urgency,
     place: Place,
+}
+
+/// What came of the tries to send a status.
+#[derive(Debug, Default)]
+struct Failures {
+    /// Times that the forge said that it knows no such commit.
+    missing: u32,
+    /// Times that it broke down, and had taken something since the time before.
+    breaking: u32,
+    /// [`Lane::taken`] when it broke down last.
+    others_taken: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -74,7 +88,7 @@ impl Outbox {
             waiting: HashMap::new(),
             by_place: HashMap::new(),
             flying: HashMap::new(),
-            missing: HashMap::new(),
+            failures: HashMap::new(),
             next_place: 0,
             turn: 0,
         }
@@ -93,7 +107,7 @@ impl Outbox {
     /// A status has changed and is to be sent. One that waits keeps its place; while an older one
     /// of the same key is being sent, it waits for the end of that.
     pub fn put(&mut self, key: Key, urgency: Urgency) {
-        self.missing.remove(&key);
+        self.failures.remove(&key);
         if let Some(flight) = self.flying.get_mut(&key) {
             flight.newer = Some(urgency);
             return;
@@ -148,14 +162,14 @@ impl Outbox {
 
     /// The forge has it.
     pub fn delivered(&mut self, key: &Key) {
-        self.missing.remove(key);
+        self.failures.remove(key);
         self.lane(key).succeeded(&key.repository);
         self.land(key, Landing::Ended);
     }
 
     /// There was nothing to send: its row is gone, or the forge has it already.
     pub fn dropped(&mut self, key: &Key) {
-        self.missing.remove(key);
+        self.failures.remove(key);
         self.land(key, Landing::Ended);
     }
 
@@ -170,7 +184,17 @@ impl Outbox {
             }
             Fault::Unavailable => {
                 lane.is_broken(&owner, now);
-                Next::Again
+                let taken = Some(lane.taken());
+                let known = self.failures.entry(key.clone()).or_default();
+                if known.others_taken.is_some() && known.others_taken != taken {
+                    known.breaking += 1;
+                }
+                known.others_taken = taken;
+                if known.breaking >= BREAKING_MAX {
+                    Next::Never
+                } else {
+                    Next::Again
+                }
             }
             // An admin corrects the token; the next repository may have another one.
             Fault::Auth => {
@@ -179,9 +203,9 @@ impl Outbox {
             }
             Fault::NotFound => {
                 let in_a_row = lane.repository_is_broken(&key.repository, now);
-                let missing = self.missing.entry(key.clone()).or_default();
-                *missing += 1;
-                if *missing >= MISSING_MAX || in_a_row >= REPOSITORY_MISSING_MAX {
+                let known = self.failures.entry(key.clone()).or_default();
+                known.missing += 1;
+                if known.missing >= MISSING_MAX || in_a_row >= REPOSITORY_MISSING_MAX {
                     Next::Never
                 } else {
                     Next::Again
@@ -190,7 +214,7 @@ impl Outbox {
             Fault::Refused => Next::Never,
         };
         if next == Next::Never {
-            self.missing.remove(key);
+            self.failures.remove(key);
         }
         let again = match (next, fault) {
             (Next::Never, _) => Landing::Ended,

@@ -223,6 +223,29 @@ fn a_commit_that_is_gone_is_given_up() {
 }
 
 #[test]
+fn what_breaks_a_forge_that_works_is_given_up() {
+    let mut outbox = Outbox::default();
+    let bad = key("team/site", 1, "c");
+    outbox.put(bad.clone(), Urgency::Detail);
+    let (mut now, mut tries) = (Time::ZERO, 0);
+    while let Some(at) = outbox.next_at() {
+        now = now.max(at);
+        let key = outbox.take(now).unwrap();
+        if key == bad {
+            tries += 1;
+            let next = outbox.failed(&key, Fault::Unavailable, now);
+            assert_eq!(next == Next::Never, tries == 21);
+            if next == Next::Again {
+                outbox.put(self::key("team/other", tries, "c"), Urgency::Verdict);
+            }
+        } else {
+            outbox.delivered(&key);
+        }
+    }
+    assert_eq!(tries, 21);
+}
+
+#[test]
 fn a_repository_that_is_gone_is_given_up_as_a_whole() {
     let keys: Vec<Key> = (0..100).map(|sha| key("team/gone", sha, "c")).collect();
     let tries = tries(&keys, |_| Some(Fault::NotFound));

@@ -148,7 +148,19 @@ impl Forge for Gitea {
         });
         let call = Call::replace(doing, self.url(repository, &["statuses", sha]), body);
         // Something in between may say yes to everything; the forge says what it has.
-        self.api.read::<IgnoredAny>(&(), &call).await.map(drop)
+        match self.api.read::<IgnoredAny>(&(), &call).await {
+            // Gitea fails if it has no such commit, instead of saying so.
+            Err(error) if error.status == Some(500) => {
+                Err(match self.has_commit(repository, sha).await {
+                    Ok(false) => ForgeError {
+                        fault: Fault::NotFound,
+                        ..error
+                    },
+                    Ok(true) | Err(_) => error,
+                })
+            }
+            posted => posted.map(drop),
+        }
     }
 
     async fn create_check_run(

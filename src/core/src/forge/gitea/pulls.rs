@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use crate::forge::http::{Call, Page};
@@ -60,6 +61,21 @@ impl Gitea {
         match self.api.page::<Branch>(&(), &call).await {
             Ok(page) => Ok(Some(page.content.commit.id)),
             Err(error) if error.fault == Fault::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) async fn has_commit(
+        &self,
+        repository: &Repository,
+        sha: &str,
+    ) -> Result<bool, ForgeError> {
+        let mut url = self.url(repository, &["git", "commits", sha]);
+        url.set_query(Some("stat=false&verification=false&files=false"));
+        let call = Call::get(format!("look up commit {sha} of `{repository}`"), url);
+        match self.api.read::<IgnoredAny>(&(), &call).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.fault == Fault::NotFound => Ok(false),
             Err(error) => Err(error),
         }
     }

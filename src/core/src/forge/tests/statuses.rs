@@ -64,6 +64,29 @@ async fn a_commit_that_is_unknown_stays_unknown() {
     assert_eq!(double.bodies(&format!("POST {path}")).await.len(), 1);
 }
 
+/// Whether the commit is asked after, and not there.
+#[rstest::rstest]
+#[case(404, Fault::NotFound)]
+#[case(200, Fault::Unavailable)]
+#[case(503, Fault::Unavailable)]
+#[tokio::test]
+async fn a_commit_that_breaks_gitea_is_looked_up(#[case] answer: u16, #[case] fault: Fault) {
+    let double = Double::gitea().await;
+    let site = repository(ForgeKind::Gitea, 42, "site");
+    let at = "/git/api/v1/repos/team/site";
+    let message = json!({"message": "object does not exist"});
+    let status = format!("{at}/statuses/abc");
+    double.answers("POST", &status, 500, message).await;
+    let commit = format!("{at}/git/commits/abc");
+    double.answers("GET", &commit, answer, json!({})).await;
+    double
+        .answers("GET", "/git/api/v1/repositories/42", 200, described(&site))
+        .await;
+    let gitea = double.as_gitea();
+    let told = tell(&gitea, &site, "abc", &row(State::Success), None, false).await;
+    assert_eq!(told.unwrap_err().fault, fault);
+}
+
 #[tokio::test]
 async fn a_check_run_is_made_once() {
     let double = Double::github().await;
