@@ -54,16 +54,29 @@ impl Discovery {
     /// The repositories to build, when those `known` before were from the same forge: what is new
     /// or changed, and what could not be asked after. Sorted by name.
     pub fn with_known(&self, known: &[Repository]) -> Vec<Repository> {
-        let mut by_id: BTreeMap<u64, &Repository> = BTreeMap::new();
-        for repository in known {
-            if self.unanswered.iter().any(|part| part.holds(repository)) {
-                by_id.insert(repository.id, repository);
-            }
-        }
+        self.with_known_at(known, jiff::Timestamp::now().as_second())
+    }
+
+    pub(super) fn with_known_at(&self, known: &[Repository], now: i64) -> Vec<Repository> {
+        let known: BTreeMap<u64, &Repository> = known.iter().map(|it| (it.id, it)).collect();
+        let is_unanswered = |it: &Repository| self.unanswered.iter().any(|part| part.holds(it));
+        let kept = known
+            .values()
+            .filter(|repository| is_unanswered(repository));
+        let mut by_id: BTreeMap<u64, Repository> = kept
+            .map(|repository| (repository.id, (*repository).clone()))
+            .collect();
         for repository in &self.repositories {
+            let before = known.get(&repository.id);
+            let before = before.filter(|before| before.full_name == repository.full_name);
+            let named_at = before.map_or(Some(now), |before| before.named_at);
+            let repository = Repository {
+                named_at,
+                ..repository.clone()
+            };
             by_id.insert(repository.id, repository);
         }
-        let mut repositories: Vec<Repository> = by_id.into_values().cloned().collect();
+        let mut repositories: Vec<Repository> = by_id.into_values().collect();
         repositories.sort_by(|left, right| left.full_name.cmp(&right.full_name));
         repositories
     }

@@ -142,6 +142,10 @@ pub struct Repository {
     pub private: bool,
     /// Through which installation of the GitHub App it is reached.
     pub installation: Option<u64>,
+    /// Since when it has this name here, in seconds since 1970; none if that is not known, or has
+    /// always been so. Who has a name first keeps it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub named_at: Option<i64>,
 }
 
 impl Repository {

@@ -23,8 +23,10 @@ const DIGITS: std::ops::RangeInclusive<usize> = 6..=16;
 /// Gives every project names of its own, in the order of their names.
 ///
 /// Buildbot refuses a whole configuration for one name that occurs twice. So the first of several
-/// projects that want one name keeps it, and the others get a suffix that depends on nothing but
-/// their own identity. What Buildbot cannot take at all is left out. Both are told in the notices.
+/// projects that want one name has it, and the others get a suffix that depends on nothing but
+/// their own identity. Those that an admin has named come first, since nothing new turns up among
+/// them by itself; then those of forges, as they were found: a project does not get another name
+/// because somebody makes a repository. What Buildbot cannot take at all is left out. Both are told in the notices.
 pub fn identify(projects: &[Project]) -> (Vec<Identified<'_>>, Vec<Notice>) {
     let mut notices = Vec::new();
     let mut valid: Vec<(&Project, ProjectName)> = Vec::new();
@@ -40,7 +42,11 @@ pub fn identify(projects: &[Project]) -> (Vec<Identified<'_>>, Vec<Notice>) {
             }),
         }
     }
-    valid.sort_by_key(|(project, name)| (name.clone(), project.identity.clone()));
+    valid.sort_by_key(|(project, name)| {
+        let forge = project.forge.as_ref();
+        let found = forge.map(|repository| (repository.named_at, repository.forge));
+        (found, name.clone(), project.identity.clone())
+    });
     let identities: Vec<&str> = valid
         .iter()
         .map(|(project, _)| project.identity.as_str())
@@ -61,6 +67,7 @@ pub fn identify(projects: &[Project]) -> (Vec<Identified<'_>>, Vec<Notice>) {
             buildbot_name,
         });
     }
+    identified.sort_by(|left, right| left.name.cmp(&right.name));
     notices.sort();
     (identified, notices)
 }
@@ -183,6 +190,7 @@ mod tests {
             eval_netrc_file: None,
             eval_access_tokens_file: None,
             submodules: true,
+            private_submodules: Vec::new(),
         };
         names.iter().enumerate().map(project).collect()
     }
@@ -220,6 +228,59 @@ mod tests {
         test:1:a/b-c: has the id `a-b-c-22e075` in names of schedulers: another project has `a-b-c`
         test:5:same: called `same-a9a28f`: another project is called `same` too
         "#);
+    }
+
+    /// `forge:name@found`, or the name of a project that is polled.
+    fn found(words: &[&str]) -> String {
+        let project = |word: &&str| {
+            let Some((forge, rest)) = word.split_once(':') else {
+                return projects(&[word]).remove(0);
+            };
+            let (name, named_at) = rest.split_once('@').unwrap_or((rest, ""));
+            let repository = serde_json::json!({
+                "forge": forge, "id": 1, "full_name": name, "owner_kind": "user", "html_url": "",
+                "clone_url": "", "ssh_url": "", "default_branch": "main", "topics": [],
+                "private": false, "installation": null, "named_at": named_at.parse::<i64>().ok(),
+            });
+            Project {
+                identity: format!("{forge}:{name}"),
+                forge: Some(serde_json::from_value(repository).unwrap()),
+                ..projects(&[name]).remove(0)
+            }
+        };
+        let projects: Vec<Project> = words.iter().map(project).collect();
+        let (identified, _) = identify(&projects);
+        let shown = identified
+            .iter()
+            .map(|row| format!("{} {}/{}", row.project.identity, row.name, row.id));
+        shown.collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn nothing_that_is_found_takes_the_name_of_what_is_there() {
+        let words = [
+            "gitea:a/b@1",
+            "github:a/b@2",
+            "gitea:a/x.y@1",
+            "github:a/x-y@2",
+        ];
+        insta::assert_snapshot!(found(&words), @r"
+        gitea:a/b a/b/a-b
+        github:a/b a/b-dbbe12/a-b-dbbe12
+        github:a/x-y a/x-y/a-x-y-955344
+        gitea:a/x.y a/x.y/a-x-y
+        ");
+        // What an admin has named comes first.
+        insta::assert_snapshot!(found(&["gitea:a/b@2", "github:a/b@1", "a/b"]), @r"
+        test:0:a/b a/b/a-b
+        gitea:a/b a/b-b57083/a-b-b57083
+        github:a/b a/b-dbbe12/a-b-dbbe12
+        ");
+        // Of the same time, or of one that is not known.
+        insta::assert_snapshot!(found(&["gitea:a/b", "github:a/b"]), @r"
+        github:a/b a/b/a-b
+        gitea:a/b a/b-b57083/a-b-b57083
+        ");
     }
 
     #[test]

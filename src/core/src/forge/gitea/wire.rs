@@ -50,6 +50,7 @@ impl WireRepository {
             topics,
             private: self.private || self.internal,
             installation: None,
+            named_at: None,
         }
     }
 

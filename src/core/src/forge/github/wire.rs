@@ -120,6 +120,7 @@ impl WireRepository {
             topics,
             private: self.private,
             installation,
+            named_at: None,
         }
     }
 

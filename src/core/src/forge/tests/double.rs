@@ -256,6 +256,7 @@ pub(super) fn repository(forge: ForgeKind, id: u64, name: &str) -> Repository {
         topics: vec!["build".to_owned()],
         private: false,
         installation: (forge == ForgeKind::Github).then_some(1),
+        named_at: None,
     }
 }
 

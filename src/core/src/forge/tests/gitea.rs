@@ -69,7 +69,7 @@ async fn repositories_are_found_also_by_instances_that_list_no_topics() {
     assert_eq!(discovery.unanswered, [Part::Repository(4)]);
     let broken = repository(ForgeKind::Gitea, 4, "broken");
     let gone = repository(ForgeKind::Gitea, 9, "gone");
-    let merged = discovery.with_known(&[broken.clone(), gone]);
+    let merged = discovery.with_known_at(&[broken.clone(), gone], 5);
     assert_eq!(merged[0], broken);
     assert_eq!(merged.len(), 3);
     let told: Vec<String> = discovery

@@ -139,8 +139,17 @@ github: {id: 7, instance_url: URL, api_url: URL}
     github:sleepy: left out: the installation of the GitHub App is suspended
     "#);
     // What cannot be asked after stays, what is gone goes.
-    let merged = discovery.with_known(&[known.clone(), gone]);
-    assert_eq!(merged, [site(), known]);
+    let merged = discovery.with_known_at(&[known.clone(), gone], 5);
+    let named_at = |named_at, repository| Repository {
+        named_at: Some(named_at),
+        ..repository
+    };
+    assert_eq!(merged, [named_at(5, site()), known]);
+    // It has its name since then, and another one since that was given to it.
+    assert_eq!(discovery.with_known_at(&merged, 6), merged);
+    let other = named_at(5, repository(ForgeKind::Github, 42, "former"));
+    let merged = discovery.with_known_at(&[other], 7);
+    assert_eq!(merged, [named_at(7, site())]);
 }
 
 #[tokio::test]
