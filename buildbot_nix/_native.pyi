@@ -1027,8 +1027,8 @@ class Forges:
         """The repository as it is now; found by its number, so also under a new name."""
     def ensure_hooks(self, repositories: list[ForgeRepository]) -> list[HookOutcome]:
         """Makes their webhooks what the settings say. One that fails keeps no other from it."""
-    def remove_hook(self, repository: ForgeRepository) -> None:
-        """Removes our webhook; that there is none is no error."""
+    def remove_hooks(self, repositories: list[ForgeRepository]) -> list[HookOutcome]:
+        """Removes our webhooks; that there is none, or no such repository, is no error."""
     def post_status(
         self,
         repository: ForgeRepository,

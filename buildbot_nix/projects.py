@@ -125,6 +125,7 @@ class Projects(BuildbotService):
             reason = f"{project.name} is not built any more"
             for builder in (project.eval_builder, project.build_builder):
                 await cancel_runs(self.master, builder, None, reason)
+            lines += await self._part_with_hooks([row for row in known if row.id not in texts])
         builders = [project.eval_builder for project in projects]
         builders += (project.build_builder for project in projects)
         await wait_until(self.master, lambda: not any(map(self._is_building, builders)))
@@ -164,6 +165,14 @@ class Projects(BuildbotService):
         except BuildbotNixError as error:
             return f"{project.name}: {error}"
         return None
+    async def _part_with_hooks(self, gone: list[ForgeRepository]) -> list[str]:
+        outcomes = await in_thread(ForgeService.find(self.master).remove_hooks, gone)
+        return [
+            f"webhook of {outcome.identity}: {outcome.error or 'removed'}"
+            for outcome in outcomes
+            if outcome.error or outcome.changed
+        ]
+
 
     async def _compare(self, project: Project, repository: ForgeRepository) -> None:
         forges = ForgeService.find(self.master)

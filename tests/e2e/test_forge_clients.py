@@ -165,9 +165,10 @@ def test_hooks_are_made_and_mended(
         (hook,) = repository.hooks
         assert (hook.events, hook.active, hook.content_type) == (wanted, True, "json")
         assert hook.secret, "a change has lost the secret"
-    forges.remove_hook(found)
-    assert repository.hooks == []
-    forges.remove_hook(found)
+    for is_there in (True, False):
+        (outcome,) = forges.remove_hooks([found])
+        assert (outcome.changed, outcome.error) == (is_there, None)
+        assert repository.hooks == []
 
 
 def test_credentials_are_for_one_repository(

@@ -157,6 +157,7 @@ def test_a_repository_that_is_built_no_more(place: Place) -> None:
     place.forge.set_topics(repository, TOPIC)
     place.look()
     sha = place.forge.push(repository, {"note": "back"})
+    assert repository.hooks == []
     place.wait_for(repository, sha, GREEN)
 
 

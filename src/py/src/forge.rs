@@ -104,10 +104,14 @@ impl Forges {
         Ok(outcomes.into_iter().map(HookOutcome::from).collect())
     }
 
-    fn remove_hook(&self, python: Python<'_>, repository: &ForgeRepository) -> PyResult<()> {
-        self.of(python, repository, async |forge, repository| {
-            forge.remove_hook(repository).await
-        })
+    fn remove_hooks(
+        &self,
+        python: Python<'_>,
+        repositories: Vec<ForgeRepository>,
+    ) -> PyResult<Vec<HookOutcome>> {
+        let repositories = repositories.into_iter().map(|row| row.0).collect();
+        let outcomes = boundary::call(python, || self.0.remove_hooks(repositories))?;
+        Ok(outcomes.into_iter().map(HookOutcome::from).collect())
     }
 
     #[pyo3(signature = (repository, sha, *, context, state, description, target_url))]

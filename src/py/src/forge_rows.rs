@@ -165,10 +165,14 @@ impl From<forge::HookOutcome> for HookOutcome {
     fn from(outcome: forge::HookOutcome) -> Self {
         Self {
             identity: outcome.repository.identity(),
-            changed: matches!(
-                outcome.result,
-                Ok(forge::HookChange::Created | forge::HookChange::Updated)
-            ),
+            changed: match outcome.result {
+                Ok(
+                    forge::HookChange::Created
+                    | forge::HookChange::Updated
+                    | forge::HookChange::Removed,
+                ) => true,
+                Ok(forge::HookChange::Unchanged) | Err(_) => false,
+            },
             error: outcome.result.err().map(|error| match &error.hint {
                 Some(hint) => format!("{error}; {hint}"),
                 None => error.to_string(),

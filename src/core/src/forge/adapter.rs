@@ -24,7 +24,7 @@ pub trait Forge: Send + Sync {
     async fn ensure_hook(&self, repository: &Repository) -> Result<HookChange, ForgeError>;
 
     /// Removes our webhook of `repository`; that there is none is no error.
-    async fn remove_hook(&self, repository: &Repository) -> Result<(), ForgeError>;
+    async fn remove_hook(&self, repository: &Repository) -> Result<HookChange, ForgeError>;
 
     /// Tells how `sha` is.
     async fn post_status(

@@ -15,7 +15,7 @@ use super::gitea::Gitea;
 use super::github::Github;
 use super::http::{Kept, Memory, Pace};
 use super::{
-    Discovery, Examination, Finding, Forge, ForgeError, ForgeKind, HookChange, Repository,
+    Discovery, Examination, Fault, Finding, Forge, ForgeError, ForgeKind, HookChange, Repository,
 };
 
 /// Hooks that are looked after at the same time.
@@ -139,6 +139,27 @@ impl Forges {
     /// Makes the webhooks of `repositories` what the settings say. Blocks. What goes wrong with
     /// one does not keep others from being tried.
     pub fn ensure_hooks(&self, repositories: Vec<Repository>) -> Result<Vec<HookOutcome>, Error> {
+        self.with_hooks(repositories, &async |forge, repository| {
+            forge.ensure_hook(repository).await
+        })
+    }
+
+    /// Removes our webhooks of `repositories`, as far as these are still there. Blocks.
+    pub fn remove_hooks(&self, repositories: Vec<Repository>) -> Result<Vec<HookOutcome>, Error> {
+        self.with_hooks(repositories, &async |forge, repository| {
+            let removed = forge.remove_hook(repository).await;
+            match removed {
+                Err(error) if error.fault == Fault::NotFound => Ok(HookChange::Unchanged),
+                removed => removed,
+            }
+        })
+    }
+
+    fn with_hooks(
+        &self,
+        repositories: Vec<Repository>,
+        work: &impl AsyncFn(&dyn Forge, &Repository) -> Result<HookChange, ForgeError>,
+    ) -> Result<Vec<HookOutcome>, Error> {
         let live = self.live()?;
         let adapters = &live.adapters;
         let outcomes = stream::iter(repositories)
@@ -147,7 +168,7 @@ impl Forges {
                 Some((repository, adapter))
             })
             .map(|(repository, adapter)| async move {
-                let result = adapter.ensure_hook(&repository).await;
+                let result = work(adapter.as_ref(), &repository).await;
                 HookOutcome { repository, result }
             })
             .buffer_unordered(HOOKS)

@@ -106,6 +106,8 @@ pub enum HookChange {
     Created,
     /// It was for other events, another address or another secret.
     Updated,
+    /// There was one.
+    Removed,
 }
 
 impl WantedHook<'_> {

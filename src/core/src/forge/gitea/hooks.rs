@@ -46,14 +46,19 @@ impl Gitea {
         Ok(change)
     }
 
-    pub(super) async fn delete_hook(&self, repository: &Repository) -> Result<(), ForgeError> {
+    pub(super) async fn delete_hook(
+        &self,
+        repository: &Repository,
+    ) -> Result<HookChange, ForgeError> {
+        let mut change = HookChange::Unchanged;
         for hook in self.existing_hooks(repository).await? {
             if hook.url == self.hook_url {
                 self.delete(repository, hook.id).await?;
+                change = HookChange::Removed;
             }
         }
         self.api.http.memory.set_hook(repository.id, None);
-        Ok(())
+        Ok(change)
     }
 
     async fn delete(&self, repository: &Repository, id: u64) -> Result<(), ForgeError> {

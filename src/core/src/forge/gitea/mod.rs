@@ -119,7 +119,7 @@ impl Forge for Gitea {
         self.set_hook(repository).await
     }
 
-    async fn remove_hook(&self, repository: &Repository) -> Result<(), ForgeError> {
+    async fn remove_hook(&self, repository: &Repository) -> Result<HookChange, ForgeError> {
         self.delete_hook(repository).await
     }
 

@@ -62,7 +62,14 @@ impl Github {
         Ok(change)
     }
 
-    pub(super) async fn delete_hook(&self, repository: &Repository) -> Result<(), ForgeError> {
+    pub(super) async fn delete_hook(
+        &self,
+        repository: &Repository,
+    ) -> Result<HookChange, ForgeError> {
+        let mut change = HookChange::Unchanged;
+        if self.settings.app_webhook {
+            return Ok(change);
+        }
         let access = Access::owner(repository, Needs::HOOKS);
         for hook in self.existing_hooks(repository, &access).await? {
             if hook.url == self.hooks.url {
@@ -82,6 +89,7 @@ impl Github {
         let url = self.url(repository, &["hooks", &id.to_string()]);
         let call = Call::delete(format!("delete webhook {id} of `{repository}`"), url);
         match self.api.send(access, &call).await {
+                change = HookChange::Removed;
             Err(error) if error.fault != Fault::NotFound => Err(error),
             _ => Ok(()),
         }

@@ -121,7 +121,7 @@ impl Forge for Github {
         self.set_hook(repository).await
     }
 
-    async fn remove_hook(&self, repository: &Repository) -> Result<(), ForgeError> {
+    async fn remove_hook(&self, repository: &Repository) -> Result<HookChange, ForgeError> {
         self.delete_hook(repository).await
     }
 
