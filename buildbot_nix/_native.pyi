@@ -194,6 +194,11 @@ class Plan:
 
         Raises ``ConfigError`` if there is no such project.
         """
+    def pull_request_branch(self, project: str, number: int) -> str | None:
+        """What changes call the branch of a pull request; None if there are none of ``project``.
+
+        Raises ``ConfigError`` if there is no such project.
+        """
     def compare(
         self,
         project: str,
@@ -1134,6 +1139,10 @@ class CommitStatuses:
         """A run waits for its turn."""
     def run_started(self, run: int, build: int, url: str) -> None: ...
     def evaluation_ended(
+    def run_held(self, url: str) -> None:
+        """There is no run before somebody has agreed to it, at ``url``."""
+    def run_let_go(self, text: str) -> None:
+        """There will be none; ``text`` says why."""
         self, run: int, build: int, url: str, ended: Ended, found: Run | None, text: str
     ) -> None:
         """``text`` says what came of it where ``found`` does not."""

@@ -16,13 +16,6 @@ from buildbot.process.project import Project as BuildbotProject
 from buildbot.process.properties import Secret
 from buildbot.schedulers.basic import SingleBranchScheduler
 from buildbot.schedulers.canceller import OldBuildCanceller
-from buildbot.schedulers.forcesched import (
-    BooleanParameter,
-    CodebaseParameter,
-    FixedParameter,
-    ForceScheduler,
-    StringParameter,
-)
 from buildbot.schedulers.triggerable import Triggerable
 from buildbot.util.ssfilter import SourceStampFilter
 from buildbot.worker.base import AbstractWorker
@@ -45,7 +38,7 @@ from buildbot_nix._native import (
 )
 from buildbot_nix.amend import Amender
 from buildbot_nix.auth.access import Access
-from buildbot_nix.builds import FORCE_PROPERTY
+from buildbot_nix.buttons import build_button, reload_button, upload_button
 from buildbot_nix.cancelling import CancelJobs
 from buildbot_nix.continuation import MachineChoice
 from buildbot_nix.database import database_config
@@ -55,7 +48,6 @@ from buildbot_nix.heap import Heap
 from buildbot_nix.inbox import Inbox
 from buildbot_nix.liveness import Connections, RemoteWorker
 from buildbot_nix.machines import Machines
-from buildbot_nix.memory import FORGET_PROPERTY
 from buildbot_nix.outbox import Outbox
 from buildbot_nix.placement import Placement
 from buildbot_nix.poller import HeadPoller, heads_only
@@ -233,7 +225,7 @@ class Materialiser:
         if row.kind == SchedulerKind.Cancel:
             return CancelJobs(name=row.name, builderNames=[row.builder])
         if row.kind == SchedulerKind.Force:
-            return force_scheduler(row, project, self.plan.cache_failed_builds)
+            return build_button(row, project, self.plan.cache_failed_builds)
         return SingleBranchScheduler(
             name=row.name,
             builderNames=[row.builder],
@@ -320,62 +312,7 @@ class Materialiser:
 
 def upload_schedulers(row: Uploader) -> list[ReconfigurableBaseScheduler]:
     """Uploads start by themselves, or by hand."""
-    source = CodebaseParameter(
-        "",
-        hide=True,
-        branch=FixedParameter(name="branch", default=""),
-        revision=FixedParameter(name="revision", default=""),
-        repository=FixedParameter(name="repository", default=""),
-        project=FixedParameter(name="project", default=""),
-    )
-    by_hand = ForceScheduler(
-        name=row.force_scheduler,
-        builderNames=[row.builder],
-        buttonName="Upload now",
-        codebases=[source],
-    )
-    return [Triggerable(name=row.scheduler, builderNames=[row.builder]), by_hand]
-
-
-def force_scheduler(row: Scheduler, project: Project, forgets: bool) -> ForceScheduler:
-    """The button that starts an evaluation by hand."""
-    source = CodebaseParameter(
-        "",
-        label="Source",
-        branch=StringParameter(name="branch", default=project.default_branch),
-        revision=StringParameter(name="revision", default=""),
-        repository=FixedParameter(name="repository", default=project.change_repository),
-        project=FixedParameter(name="project", default=project.name),
-    )
-    anew = BooleanParameter(
-        name=FORCE_PROPERTY, label="Evaluate again even if nothing changed", default=False
-    )
-    forget = BooleanParameter(
-        name=FORGET_PROPERTY, label="Forget which builds of the project failed", default=False
-    )
-    return ForceScheduler(
-        name=row.name,
-        builderNames=[row.builder],
-        label=f"Build {project.name}",
-        buttonName="Build",
-        codebases=[source],
-        properties=[anew, forget] if forgets else [anew],
-    )
-
-
-def reload_button(forge: ForgeKind) -> ForceScheduler:
-    """Starts a look at a forge by hand."""
-    return ForceScheduler(
-        name=f"reload-{forge.word}-projects",
-        builderNames=[f"reload-{forge.word}-projects"],
-        label=f"Look for repositories of {forge.word} now",
-        buttonName="Update projects",
-        codebases=[
-            CodebaseParameter(
-                "", label="", branch=None, revision=None, repository=None, project=None
-            )
-        ],
-    )
+    return [Triggerable(name=row.scheduler, builderNames=[row.builder]), upload_button(row)]
 
 
 def git_credentials(secrets: GitSecrets) -> dict[str, Any]:

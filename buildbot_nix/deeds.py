@@ -15,7 +15,11 @@ from buildbot_nix._native import Arrival, Change, Decision, Deed, ForgeRepositor
 from buildbot_nix.forges import ForgeService
 from buildbot_nix.heads import Heads
 from buildbot_nix.reruns import rerun
+from buildbot_nix.run_events import RunEvents, RunHeld, RunLetGo
 from buildbot_nix.state import KnownHead, KnownHeads, State
+
+#: Why what was is not any more.
+NEWER = "there is a newer commit"
 
 
 class Deeds:
@@ -25,6 +29,7 @@ class Deeds:
         self._master = master
         self._plan = plan
         self._forges = ForgeService.find(master)
+        self._events = RunEvents.find(master)
 
     async def do(self, decision: Decision, about: str, *, is_certain: bool = False) -> None:
         """Does it. ``about`` says for the log what the event was; the forge was just asked if
@@ -58,13 +63,18 @@ class Deeds:
         elif arrival == Arrival.Same and not (held and decision.deed == Deed.Build):
             log.msg(f"{about}: {where} is known already")
         elif decision.deed == Deed.Build:
+            self._let_go(known, NEWER, decision.revision)
             await self._build(decision, about)
         else:
             log.msg(f"{about}: {where} is not built: {decision.reason}")
-            text = decision.text if decision.deed == Deed.Hold else None
-            await self._remember(decision, text)
             # What is not to be built takes the place of what was all the same.
-            await self._cancel_runs(decision, "there is a newer commit")
+            await self._cancel_runs(decision, NEWER)
+            if decision.deed == Deed.Hold:
+                self._let_go(known, NEWER, decision.revision)
+                await self._hold(decision)
+            else:
+                self._let_go(known, NEWER)
+                await self._remember(decision, None)
 
     async def _ask_for_head(self, decision: Decision) -> Arrival:
         """For a push that does not follow what is known: it came late, or others were missed."""
@@ -83,17 +93,28 @@ class Deeds:
             f"at {decision.revision}"
         )
 
-    async def _approve(self, decision: Decision, about: str) -> None:
-        """Builds what is held, or what the pull request is now."""
-        known = await self._known(decision)
-        wanted = decision.revision
+    async def _hold(self, decision: Decision) -> None:
+        assert decision.project is not None and decision.revision is not None
+        await self._remember(decision, decision.text)
+        builder = self._plan.project(decision.project).eval_builder
+        updates: Any = self._master.data.updates
+        number = await updates.findBuilderId(builder)
+        # Where the button is.
+        page = f"{self._master.config.buildbotURL}#/builders/{number}"
+        self._events.emit(RunHeld(decision.project, decision.revision, page))
+
+    def _let_go(self, known: KnownHead | None, reason: str, now: str | None = None) -> None:
+        """What was held of a branch is not any more, unless it is of the commit ``now``."""
         if known is not None and known.held is not None:
-            agreed = Decision.read(known.held)
-        else:
-            assert decision.project is not None and decision.number is not None
-            repository = self._repository(decision.project)
-            now = await in_thread(self._forges.pull_request, repository, decision.number)
-            agreed = self._plan.decide_found(decision.project, now).agreed()
+            held = Decision.read(known.held)
+            assert held.project is not None and held.revision is not None
+            if held.revision != now:
+                self._events.emit(RunLetGo(held.project, held.revision, reason))
+
+    async def _approve(self, decision: Decision, about: str) -> None:
+        assert decision.project is not None and decision.number is not None
+        agreed = await self.agreed(decision.project, decision.number)
+        wanted = decision.revision
         if agreed.deed != Deed.Build:
             log.msg(f"{about}: nothing to build: {agreed.reason}")
         elif wanted is not None and not (agreed.revision or "").startswith(wanted):
@@ -101,6 +122,24 @@ class Deeds:
         else:
             log.msg(f"{about}: {decision.user} wants {decision.branch} built")
             await self._build(agreed, about)
+
+    async def agreed(self, project: str, number: int) -> Decision:
+        """To build what is held of a pull request, or what it is now; or why there is nothing.
+
+        Raises ``ForgeError`` if the forge has to be asked and does not answer.
+        """
+        branch = self._plan.pull_request_branch(project, number)
+        assert branch is not None, "only what forges tell is decided about"
+        known = await KnownHeads(State.find(self._master), project).of(branch)
+        if known is not None and known.held is not None:
+            return Decision.read(known.held)
+        now = await in_thread(self._forges.pull_request, self._repository(project), number)
+        return self._plan.decide_found(project, now).agreed()
+
+    async def begin(self, agreed: Decision) -> None:
+        """It will be built without a change, in the place of what runs."""
+        await self._remember(agreed, None)
+        await self._cancel_runs(agreed, "it is built again")
 
     async def _rerun(self, decision: Decision, about: str) -> None:
         assert decision.project is not None and decision.revision is not None
@@ -115,6 +154,7 @@ class Deeds:
     async def _cancel(self, decision: Decision, about: str) -> None:
         assert decision.project is not None and decision.branch is not None
         log.msg(f"{about}: {decision.reason}")
+        self._let_go(await self._known(decision), decision.reason or "")
         Heads.find(self._master).is_gone(decision.project, decision.branch)
         await self._heads(decision).forget(decision.branch)
         await self._cancel_runs(decision, decision.reason or "")

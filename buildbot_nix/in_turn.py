@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 from buildbot.master import BuildMaster
 from buildbot.util.twisted import async_to_deferred
 from twisted.internet import defer
+
+Result = TypeVar("Result")
 
 #: Repositories about which something is done at the same time.
 PARALLEL = 8
@@ -33,14 +36,15 @@ class InTurn:
         return cls._of.setdefault(master, cls())
 
     @async_to_deferred
-    async def do(self, repository: str, act: Callable[[], Awaitable[None]]) -> None:
-        """Awaits ``act`` when all that came before it about ``repository`` is done."""
+    async def do(self, repository: str, act: Callable[[], Awaitable[Result]]) -> Result:
+        """Awaits ``act`` when all that came before it about ``repository`` is done; returns what
+        that returns."""
         turn = self._turns.setdefault(repository, defer.DeferredLock())
         await turn.acquire()
         try:
             await self._places.acquire()
             try:
-                await act()
+                return await act()
             finally:
                 self._places.release()
         finally:

@@ -14,7 +14,7 @@ from twisted.internet import defer
 from twisted.python import log
 
 from buildbot_nix._bridge import in_thread
-from buildbot_nix._native import ForgeKind, ForgeRepository, Plan, Project
+from buildbot_nix._native import Change, Deed, ForgeKind, ForgeRepository, Plan, Project
 from buildbot_nix.deeds import Deeds, cancel_runs
 from buildbot_nix.errors import BuildbotNixError
 from buildbot_nix.forges import ForgeService
@@ -82,6 +82,26 @@ class Projects(BuildbotService):
         return self._looks[forge].now(reason)
 
     @async_to_deferred
+    async def agree(self, project: str, number: int) -> Change:
+        """Somebody who may start builds of ``project`` wants pull request ``number`` built, also if
+        it is held. Returns what is to be built; nothing else will do it.
+
+        Raises ``ForgeError`` if the forge does not know, and ``ValueError`` if there is nothing.
+        """
+        repository = self._plan.project(project).repository
+        assert repository is not None, "others have no such button"
+
+        async def agreed() -> Change:
+            deeds = Deeds(self.master, self._plan)
+            decision = await deeds.agreed(project, number)
+            if decision.deed != Deed.Build or decision.change is None:
+                raise ValueError(f"there is nothing to build: {decision.reason}")
+            await deeds.begin(decision)
+            return decision.change
+
+        return await InTurn.find(self.master).do(repository.identity, agreed)
+
+    @async_to_deferred
     async def _look(self, forge: ForgeKind) -> str:
         await until_settled(self.master)
         lines = [*await self._discover(forge), *await self._catch_up(forge)]
@@ -105,6 +125,7 @@ class Projects(BuildbotService):
             texts = {repository.id: repository.stored() for repository in repositories}
             await table.replace(forge.word, texts)
             await self._reconfigure()
+            lines += await self._part_with_hooks([row for row in known if row.id not in texts])
         return lines + await self._see_to_hooks(repositories)
 
     async def _reconfigure(self) -> None:
@@ -125,7 +146,6 @@ class Projects(BuildbotService):
             reason = f"{project.name} is not built any more"
             for builder in (project.eval_builder, project.build_builder):
                 await cancel_runs(self.master, builder, None, reason)
-            lines += await self._part_with_hooks([row for row in known if row.id not in texts])
         builders = [project.eval_builder for project in projects]
         builders += (project.build_builder for project in projects)
         await wait_until(self.master, lambda: not any(map(self._is_building, builders)))
@@ -141,6 +161,14 @@ class Projects(BuildbotService):
         outcomes = await in_thread(forges.ensure_hooks, repositories)
         return [
             f"webhook of {outcome.identity}: {outcome.error or 'made as it should be'}"
+            for outcome in outcomes
+            if outcome.error or outcome.changed
+        ]
+
+    async def _part_with_hooks(self, gone: list[ForgeRepository]) -> list[str]:
+        outcomes = await in_thread(ForgeService.find(self.master).remove_hooks, gone)
+        return [
+            f"webhook of {outcome.identity}: {outcome.error or 'removed'}"
             for outcome in outcomes
             if outcome.error or outcome.changed
         ]
@@ -165,14 +193,6 @@ class Projects(BuildbotService):
         except BuildbotNixError as error:
             return f"{project.name}: {error}"
         return None
-    async def _part_with_hooks(self, gone: list[ForgeRepository]) -> list[str]:
-        outcomes = await in_thread(ForgeService.find(self.master).remove_hooks, gone)
-        return [
-            f"webhook of {outcome.identity}: {outcome.error or 'removed'}"
-            for outcome in outcomes
-            if outcome.error or outcome.changed
-        ]
-
 
     async def _compare(self, project: Project, repository: ForgeRepository) -> None:
         forges = ForgeService.find(self.master)

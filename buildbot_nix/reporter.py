@@ -40,6 +40,8 @@ from buildbot_nix.run_events import (
     RunEnded,
     RunEvent,
     RunEvents,
+    RunHeld,
+    RunLetGo,
     RunStarted,
 )
 from buildbot_nix.state import State
@@ -114,9 +116,9 @@ class Reporter(BuildbotService):
         await super().stopService()
 
     def _hear(self, event: RunEvent) -> None:
-        revision = event.subject.revision
-        if revision is not None:
-            self._add(event.subject.project, revision, lambda it: happen(it, event))
+        about = event if isinstance(event, (RunHeld, RunLetGo)) else event.subject
+        if about.revision is not None:
+            self._add(about.project, about.revision, lambda it: happen(it, event))
 
     def _hear_request(self, _key: object, request: dict[str, Any]) -> None:
         self._wait(request).addErrback(
@@ -223,6 +225,10 @@ class Reporter(BuildbotService):
 
 def happen(statuses: CommitStatuses, event: RunEvent) -> None:
     """``event`` happens to ``statuses``."""
+    if isinstance(event, RunHeld):
+        return statuses.run_held(event.url)
+    if isinstance(event, RunLetGo):
+        return statuses.run_let_go(event.reason)
     subject = event.subject
     run, build, url = subject.request, subject.build, subject.url
     match event:

@@ -51,6 +51,30 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
+class RunHeld:
+    """There is no run of a commit before a member agrees to it."""
+
+    #: Name of the project.
+    project: str
+    #: The head of the pull request.
+    revision: str
+    #: The page with the button that agrees.
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunLetGo:
+    """Nobody has agreed, and it does not matter any more."""
+
+    #: Name of the project.
+    project: str
+    #: The head of the pull request.
+    revision: str
+    #: One line for people.
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunStarted:
     """A run began, or is begun once more, and it is known which commit it is about."""
 
@@ -118,7 +142,9 @@ class RunEnded:
     seconds: float
 
 
-RunEvent = RunStarted | EvaluationEnded | AttributeStarted | AttributeEnded | RunEnded
+RunEvent = (
+    RunHeld | RunLetGo | RunStarted | EvaluationEnded | AttributeStarted | AttributeEnded | RunEnded
+)
 
 
 class RunEvents:

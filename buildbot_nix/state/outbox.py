@@ -212,7 +212,8 @@ def end(connection: Connection, letter: Letter, refusal: str | None) -> None:
 def unfinished(connection: Connection) -> list[Unfinished]:
     commit = (OUTBOX.c.forge, OUTBOX.c.repository, OUTBOX.c.sha)
     query = sa.select(*commit, OUTBOX.c.project, OUTBOX.c.run).distinct()
-    query = query.where(OUTBOX.c.state == "pending")
+    # Without a run, a pull request waits for approval.
+    query = query.where(OUTBOX.c.state == "pending", OUTBOX.c.run > 0)
     rows = connection.execute(query)
     return [Unfinished(CommitKey(*commit), project, run) for *commit, project, run in rows]
 

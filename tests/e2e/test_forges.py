@@ -119,21 +119,43 @@ def test_tags_and_words_that_say_so_build_nothing(place: Place, repository: Repo
     assert place.evaluations(repository, sha) == 1
 
 
-def test_a_pull_request_from_a_fork(place: Place, repository: Repository) -> None:
+def test_a_stranger_waits_until_a_member_agrees(place: Place, repository: Repository) -> None:
     files = flake('hello = ok "hello"; forked = ok "forked";')
     pull = place.forge.open_pull_request(repository, files, by="mallory", fork=True)
     statuses = place.wait_for(repository, pull.head_sha, GREEN)
     assert statuses[BUILD].description.startswith("1 built")
     build = place.build_of(repository, pull.head_sha)
     assert set(place.instance.children(build)) == {"forked"}
-    # What does not change what is to be built, does not build it again.
-    place.forge.edit(pull, "A better title")
-    place.forge.comment(pull, "Looks good", by="alice")
-    sha = place.forge.push_to(pull, {"note": "2"})
-    place.wait_for(repository, sha, GREEN)
-    assert place.evaluations(repository, pull.head_sha) == 1
-    assert place.evaluations(repository, build.properties["revision"]) == 1
-    place.forge.merge(pull)
+    assert build.properties["branch"].startswith(f"refs/pull/{pull.number}/")
+    assert build.properties["merged_base"] == head_of(repository)
+    # Who agrees to a commit gives it no secrets.
+    assert build.properties["tested_on_branch"] == "no"
+    place.forge.close(pull)
+
+
+def test_a_member_agrees_with_a_button(place: Place, repository: Repository) -> None:
+    pull = place.forge.open_pull_request(
+        repository, {"note": "0"}, by="mallory", fork=True, branch="stranger"
+    )
+    first = pull.head_sha
+    place.wait_for(repository, first, {EVAL: "pending"})
+    second = place.forge.push_to(pull, {"note": "00"})
+    place.wait_for(repository, second, {EVAL: "pending"})
+    place.wait_for(repository, first, {EVAL: "error"})
+    project = place.project_of(repository)
+    button = f"{project.replace('/', '-')}-force"
+    number = place.instance.press(button, f"{project}/nix-eval", pull_request=str(pull.number))
+    build = place.instance.wait_for_end(number)
+    assert build.result == "success", build.texts()
+    assert build.properties["merged_base"] == head_of(repository)
+    assert build.properties["tested_on_branch"] == "no"
+    place.wait_for(repository, second, GREEN)
+    # What comes next waits again, and for nothing once nobody proposes it any more.
+    third = place.forge.push_to(pull, {"note": "000"})
+    place.wait_for(repository, third, {EVAL: "pending"})
+    place.forge.close(pull)
+    place.wait_for(repository, third, {EVAL: "error"})
+    assert place.evaluations(repository, third) == 0
 
 
 def test_what_is_built_is_the_merge(place: Place, repository: Repository) -> None:

@@ -27,7 +27,8 @@ HOOK_SECRET = "hush-hook-5e1d"
 
 
 class World:
-    """Both forges, and the master. One organisation, `acme`, with the member alice."""
+    """Both forges, and the master. One organisation, `acme`, with the member alice, who has to
+    agree to pull requests of others."""
 
     def __init__(self, name: str) -> None:
         self.instance = Instance(name)
@@ -43,6 +44,7 @@ class World:
         self.instance.settings |= {
             "github": {
                 "id": self.app.id,
+            "pull_requests": {"trust": "approve"},
                 "secret_key_file": str(self.write_secret("app.pem", self.app.key)),
                 "instance_url": self.github.url,
                 "webhook_secret_file": hook_secret,

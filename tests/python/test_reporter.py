@@ -25,6 +25,8 @@ from buildbot_nix.run_events import (
     EvaluationEnded,
     RunEnded,
     RunEvents,
+    RunHeld,
+    RunLetGo,
     RunStarted,
     Subject,
 )
@@ -105,6 +107,20 @@ class TestReporter(TestReactorMixin, unittest.TestCase):
         self.reactor.pump([0.6, 0.1])
         letters, self.letters = self.letters, []
         return [(it.status.context, it.status.state, it.status.description) for it in letters]
+
+    def test_what_waits_for_approval(self) -> None:
+        project = self.projects["github"]
+        waiting = "Waiting for approval: a member comments /build, or builds it here."
+        self.events.emit(RunHeld(project, SHA, PAGE))
+        assert self.told() == [(EVAL, "pending", waiting)]
+        # It goes on waiting, although no run of it is known.
+        self.reactor.pump([LOOK_SECONDS, 1])
+        assert self.told() == []
+        self.events.emit(RunLetGo(project, SHA, "it was closed"))
+        assert self.told() == [(EVAL, "cancelled", "Cancelled: it was closed")]
+        self.events.emit(RunHeld(project, SHA, PAGE))
+        self.events.emit(RunStarted(self.subject()))
+        assert self.told() == [(EVAL, "pending", "Build started.")]
 
     def test_a_run(self) -> None:
         self.events.emit(RunStarted(self.subject()))

@@ -22,6 +22,7 @@ from twisted.web.test.requesthelper import DummyChannel
 from buildbot_nix._native import BODY_BYTES_MAX, ForgeKind, Permission
 from buildbot_nix.forges import ForgeService
 from buildbot_nix.inbox import Inbox
+from buildbot_nix.run_events import RunEvent, RunEvents, RunHeld, RunLetGo
 from buildbot_nix.state import DeliveryTable, KnownHeads, State
 from buildbot_nix.webhook import PATIENCE_SECONDS, ForgeHook
 from tests.python.forge_plans import (
@@ -328,6 +329,29 @@ class TestApproval(HookTestCase, unittest.TestCase):
         self.send("pull_request", pull_request("synchronize", NEWER, before=NEW))
         yield self.settle()
         assert self.changes == [(self.BRANCH, NEW)]
+
+    @defer.inlineCallbacks
+    def test_what_waits_is_told(self) -> Generator[Any, Any, None]:
+        told: list[RunEvent] = []
+        RunEvents.find(self.master).subscribe(told.append)
+        self.send("pull_request", pull_request())
+        # The same once more, for another branch: nothing has ended.
+        self.forges.heads[self.BRANCH] = NEW
+        elsewhere = pull_request("edited", changes={"base": {"ref": {"from": "main"}}})
+        elsewhere["pull_request"]["base"]["ref"] = "dev"
+        self.send("pull_request", elsewhere)
+        self.send("pull_request", pull_request("synchronize", NEWER, before=NEW))
+        self.send("pull_request", pull_request("closed", NEWER))
+        yield self.settle()
+        page = f"{self.master.config.buildbotURL}#/builders/"
+        held = [(event.revision, event.url) for event in told if isinstance(event, RunHeld)]
+        assert [revision for revision, _ in held] == [NEW, NEW, NEWER]
+        assert all(url.startswith(page) for _, url in held)
+        assert [event for event in told if isinstance(event, RunLetGo)] == [
+            RunLetGo("team/site", NEW, "there is a newer commit"),
+            RunLetGo("team/site", NEWER, "pull request #7 of team/site was closed"),
+        ]
+        assert isinstance(told[-1], RunLetGo)
 
     @defer.inlineCallbacks
     def test_a_member_may_mean_one_commit(self) -> Generator[Any, Any, None]:

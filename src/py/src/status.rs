@@ -154,6 +154,14 @@ impl CommitStatuses {
         self.lock().changed().cloned().map(StatusRow).collect()
     }
 
+    fn run_held(&self, python: Python<'_>, url: String) -> PyResult<()> {
+        self.happens(python, |statuses| statuses.run_held(url))
+    }
+
+    fn run_let_go(&self, python: Python<'_>, text: &str) -> PyResult<()> {
+        self.happens(python, |statuses| statuses.run_let_go(text))
+    }
+
     fn run_waits(&self, python: Python<'_>, run: u64, build: u64, url: String) -> PyResult<()> {
         let cause = Cause { run, build, url };
         self.happens(python, |statuses| statuses.run_waits(&cause))

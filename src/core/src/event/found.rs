@@ -87,6 +87,14 @@ impl MasterPlan {
     }
 }
 
+impl ProjectPlan {
+    /// What changes call the branch of pull request `number`; none if there are no pull requests.
+    pub fn pull_request_branch(&self, number: u64) -> Option<String> {
+        let repository = self.forge.as_ref()?;
+        Some(change::reference(repository.forge, number))
+    }
+}
+
 /// `action`, or its remembering alone.
 fn at_first(action: Action, is_first: bool) -> Action {
     match action {

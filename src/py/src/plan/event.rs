@@ -51,6 +51,17 @@ impl Plan {
         })
     }
 
+    fn pull_request_branch(
+        &self,
+        python: Python<'_>,
+        project: &str,
+        number: u64,
+    ) -> PyResult<Option<String>> {
+        self.about(python, project, |_, project| {
+            project.pull_request_branch(number)
+        })
+    }
+
     fn compare(
         &self,
         python: Python<'_>,

@@ -2,15 +2,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::page::{self, Page};
-use super::{Cause, Ended, Standing, State, StatusPolicy, StatusRow};
+use super::words::{DONE, HELD, STARTED, cancelled, reason_of};
+use super::{Cause, Ended, NO_RUN, Standing, State, StatusPolicy, StatusRow};
 use crate::plan::{ProjectName, virtual_builder_name};
 use crate::report::text::{bad, verdict};
 use crate::run::{Attribute, Outcome, Run};
-
-/// What something that goes on says of itself.
-const STARTED: &str = "Build started.";
-/// What something good says of itself.
-const DONE: &str = "Build done.";
 
 /// All statuses of one commit. Each method is something that happened; [`CommitStatuses::changed`]
 /// says what is to be told to the forge because of it.
@@ -52,6 +48,21 @@ impl CommitStatuses {
     /// All rows, by context.
     pub fn rows(&self) -> impl Iterator<Item = &StatusRow> {
         self.rows.values()
+    }
+
+    /// There is no run before somebody has agreed to it, at the page `url`.
+    pub fn run_held(&mut self, url: String) {
+        let cause = Cause {
+            run: NO_RUN,
+            build: 0,
+            url,
+        };
+        self.set(self.policy.evaluation(), State::Pending, HELD, &cause);
+    }
+
+    /// There will be none; `text` says why.
+    pub fn run_let_go(&mut self, text: &str) {
+        self.abandoned(NO_RUN, Ended::Cancelled, text);
     }
 
     /// A run waits for its turn.
@@ -389,21 +400,4 @@ impl CommitStatuses {
             self.changed.insert(context);
         }
     }
-}
-
-/// What of `text` says what is wrong. Nix begins it with a word, and puts where that was before it
-/// or behind it; in other texts it is the first line.
-pub(super) fn reason_of(text: &str) -> String {
-    let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
-    let error = |line: &'_ str| {
-        line.find("error: ")
-            .map(|at| line.split_at(at).1.to_owned())
-    };
-    let reason = lines().rev().find_map(error);
-    let reason = reason.or_else(|| lines().next().map(str::to_owned));
-    reason.unwrap_or_else(|| "See its log.".to_owned())
-}
-
-fn cancelled(reason: &str) -> String {
-    format!("Cancelled: {}", reason_of(reason))
 }

@@ -12,10 +12,12 @@ mod standing;
 mod tell;
 #[cfg(test)]
 mod tests;
+mod words;
 
 pub use commit::CommitStatuses;
 pub use ended::{Ended, State};
 pub use page::Page;
+use row::NO_RUN;
 pub use row::{Cause, StatusPolicy, StatusRow, urgency};
 pub use standing::Standing;
 pub use tell::tell;

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use super::commit::reason_of;
+use super::words::reason_of;
 use crate::forge::{Annotation, AnnotationLevel};
 use crate::report::text::{bad, shortened, verdict};
 use crate::run::{Attribute, Outcome, Run};

@@ -68,6 +68,9 @@ fn fitting(context: String) -> String {
     format!("{head}~{digest}")
 }
 
+/// Stands for a run where there is none yet.
+pub(super) const NO_RUN: u64 = 0;
+
 /// What a status is of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cause {

@@ -205,6 +205,19 @@ fn a_good_run() {
 }
 
 #[test]
+fn what_waits_for_approval_says_so_until_there_is_a_run() {
+    let mut commit = Commit::new(47);
+    let held = |statuses: &mut CommitStatuses| statuses.run_held("ci/site".to_owned());
+    commit.tell("held", held);
+    commit.tell("closed", |statuses| statuses.run_let_go("it was closed"));
+    commit.tell("opened again", held);
+    commit.started(1);
+    commit.tell("held once more", held);
+    commit.tell("closed", |statuses| statuses.run_let_go("it was closed"));
+    assert_snapshot!(commit.story);
+}
+
+#[test]
 fn what_failed_is_told_with_its_reason_and_page() {
     let mut commit = Commit::new(47);
     commit.started(1);
