@@ -220,6 +220,11 @@ class Plan:
     ) -> FailureMemory:
         """What a run does about builds that failed before. ``properties`` are those of its build,
         ``reason`` is Buildbot's for it."""
+    def checkout_secrets(self, project: str, properties: dict[str, str]) -> dict[str, str]:
+        """Secrets that the checkout needs: name by name of its file.
+
+        Raises ``ConfigError`` if there is no such project.
+        """
     def checkout_command(
         self, project: str, properties: dict[str, str], credentials: str | None
     ) -> list[str]:
@@ -353,7 +358,6 @@ class Project:
     default_branch: str
     #: Seconds.
     eval_timeout: int
-    git_secrets: GitSecrets
     #: Where it is on a forge, None if it is polled.
     repository: ForgeRepository | None
     #: What changes of it call their repository.
@@ -1135,14 +1139,14 @@ class CommitStatuses:
         ``ConfigError`` if there is no such project."""
     def changed(self) -> list[StatusRow]:
         """What is to be told because of what happened."""
-    def run_waits(self, run: int, build: int, url: str) -> None:
-        """A run waits for its turn."""
-    def run_started(self, run: int, build: int, url: str) -> None: ...
-    def evaluation_ended(
     def run_held(self, url: str) -> None:
         """There is no run before somebody has agreed to it, at ``url``."""
     def run_let_go(self, text: str) -> None:
         """There will be none; ``text`` says why."""
+    def run_waits(self, run: int, build: int, url: str) -> None:
+        """A run waits for its turn."""
+    def run_started(self, run: int, build: int, url: str) -> None: ...
+    def evaluation_ended(
         self, run: int, build: int, url: str, ended: Ended, found: Run | None, text: str
     ) -> None:
         """``text`` says what came of it where ``found`` does not."""

@@ -53,11 +53,10 @@ class Checkout(WithCredentials):
             self._summary = "not needed: what was found is stored"
             return SKIPPED
         reader = CheckoutReader()
-        secrets = self._secrets()
+        project, properties = self._project.name, text_properties(self.build)
+        secrets = self._plan.checkout_secrets(project, properties)
         command = self._plan.checkout_command(
-            self._project.name,
-            text_properties(self.build),
-            f"../{CREDENTIALS}" if secrets else None,
+            project, properties, f"../{CREDENTIALS}" if secrets else None
         )
         max_time = self._plan.checkout_timeout + GRACE_SECONDS
         remote = await self.with_credentials(
@@ -78,17 +77,6 @@ class Checkout(WithCredentials):
             is_again = was_killed(remote) and not self.stopped and await may_start_again(self.build)
             return RETRY if is_again else EXCEPTION
         return EXCEPTION if remote.rc is None else RESULTS.get(remote.rc, EXCEPTION)
-
-    def _secrets(self) -> dict[str, str]:
-        """Names of what git needs, by file name."""
-        names = self._project.git_secrets
-        files = {
-            "ssh-key": names.ssh_private_key,
-            "ssh-known-hosts": names.ssh_known_hosts,
-            "https-user": names.https_user,
-            "https-password": names.https_password,
-        }
-        return {file: name for file, name in files.items() if name}
 
     def getResultSummary(self) -> dict[str, str]:
         if self._summary is None:

@@ -8,7 +8,8 @@ from uuid import uuid4
 
 import pytest
 
-from tests.e2e.world import BUILD, EVAL, GREEN, RED, Place, World
+from tests.e2e.download import Download
+from tests.e2e.world import BUILD, EVAL, GREEN, LIBRARY, ORGANIZATION, RED, Place, World
 from tests.fakes.model import Repository
 from tests.fakes.server import Answer, Exchange, Server
 from tests.processes import files_with
@@ -243,6 +244,37 @@ def test_merge_queues(place: Place, repository: Repository) -> None:
     assert build.properties["branch"].startswith(place.queued_branch)
     place.dequeue(pull, sha, merged=True)
     assert head_of(repository) == sha
+
+def test_private_submodules_are_for_the_repository_itself(place: Place) -> None:
+    name = f"{ORGANIZATION}/{place.name}-{LIBRARY}"
+    library = place.forge.create_repository(name, {"text": "1"}, private=True)
+    repository = place.create("with-library", HELLO, private=True)
+    # Over ssh, and beside it.
+    sha = with_submodules(
+        place,
+        repository,
+        head_of(library),
+        over_ssh=f"git@127.0.0.1:{name}.git",
+        beside=f"../{place.name}-{LIBRARY}",
+    )
+    place.wait_for(repository, sha, GREEN)
+    own = place.forge.open_pull_request(repository, {"note": "1"}, branch="own")
+    stranger = place.forge.open_pull_request(repository, {"note": "2"}, by="mallory", fork=True)
+    place.forge.comment(stranger, "/build", by="alice")
+    place.wait_for(repository, own.head_sha, GREEN)
+    statuses = place.wait_for(repository, stranger.head_sha, {EVAL: "failure"})
+    assert "submodules" in statuses[EVAL].description
+
+
+def with_submodules(place: Place, repository: Repository, commit: str, **urls: str) -> str:
+    """Pushes a commit that has submodules, by their names, at ``commit``; returns its hash."""
+    sections = []
+    for name, url in urls.items():
+        (repository.git.clone / name).mkdir()
+        repository.git.git("update-index", "--add", "--cacheinfo", f"160000,{commit},{name}")
+        sections.append(f'[submodule "{name}"]\npath = {name}\nurl = {url}\n')
+    return place.forge.push(repository, {".gitmodules": "".join(sections)})
+
 
 
 def test_a_deleted_branch_ends_its_run(place: Place, repository: Repository) -> None:

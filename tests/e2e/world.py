@@ -22,6 +22,8 @@ GREEN = {EVAL: "success", BUILD: "success"}
 RED = {EVAL: "success", BUILD: "failure"}
 TOPIC = "build-with-buildbot"
 ORGANIZATION = "acme"
+#: Of the repository on each forge that others may have as a submodule, though it is private.
+LIBRARY = "library"
 #: What webhooks are signed with.
 HOOK_SECRET = "hush-hook-5e1d"
 
@@ -49,12 +51,14 @@ class World:
                 "instance_url": self.github.url,
                 "webhook_secret_file": hook_secret,
                 "filters": {"topic": TOPIC},
+                "submodules": [f"{ORGANIZATION}/github-{LIBRARY}"],
             },
             "gitea": {
                 "instance_url": self.gitea.url,
                 "token_file": str(self.write_secret("gitea-token", self.gitea_token.text)),
                 "webhook_secret_file": hook_secret,
                 "filters": {"topic": TOPIC},
+                "submodules": [f"{ORGANIZATION}/gitea-{LIBRARY}"],
             },
         }
         # The doubles are here, whatever stands between this machine and the forges of others.

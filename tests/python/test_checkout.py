@@ -149,7 +149,7 @@ class TestCheckout(TestBuildStepMixin, TestReactorMixin, unittest.TestCase):
                 workerdest=name,
                 workdir=CREDENTIALS,
             ).exit(0)
-            for name in ("https-user", "https-password")
+            for name in ("https-password", "https-user")
         ]
         return [*files, agent, ExpectRmdir(dir=CREDENTIALS, log_environ=False).exit(0)]
 

@@ -59,6 +59,10 @@ pub(crate) struct Arguments {
     /// removed at the end
     #[arg(long, value_name = "DIR")]
     credentials: Option<PathBuf>,
+    /// A repository that is fetched with the files submodule-N-user, submodule-N-password there, N
+    /// counting these options from 0, if it is a submodule and the commit is on the branch
+    #[arg(long, value_name = "URL", value_parser = parse_url)]
+    private_submodule: Vec<GitUrl>,
     /// Longest time for everything
     #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
     timeout: u64,
@@ -146,6 +150,7 @@ impl Arguments {
                         .to_owned(),
                 hint: Some("name one with `--cache-dir`".to_owned()),
             })?,
+            private_submodules: self.private_submodule.clone(),
             credentials: self.credentials.clone(),
             timeout: Duration::from_secs(self.timeout),
         })

@@ -165,6 +165,39 @@ fn submodules_follow_the_commit() {
     assert!(!site.path("tree/part").exists());
 }
 
+/// What a run had that may have private submodules is not there for one that may not.
+#[test]
+fn private_submodules_stay_for_those_who_may_have_them() {
+    let site = Site::new();
+    site.repository("part");
+    with_submodule(&site, "../part.git");
+    let run = |arguments: &[&str]| {
+        let credentials = site.path("secrets");
+        std::fs::create_dir_all(&credentials).unwrap();
+        for file in ["submodule-0-user", "submodule-0-password"] {
+            std::fs::write(credentials.join(file), "hunter2").unwrap();
+        }
+        let folder = credentials.to_str().unwrap();
+        site.checkout("tree", &[&["--credentials", folder], arguments].concat())
+            .done();
+    };
+    let trace = site.path("tree/.git/modules/part/trace");
+    let may = ["--private-submodule", "https://git.example.org/team/part"];
+    run(&may);
+    std::fs::write(&trace, "").unwrap();
+    run(&may);
+    assert!(trace.exists());
+    // Nor for one whose commit is not on the branch.
+    let other = site.commit("other", &[("file", "two\n")]);
+    run(&[&may[..], &["--revision", &other]].concat());
+    assert!(!trace.exists());
+
+    run(&[]);
+    std::fs::write(&trace, "").unwrap();
+    run(&[]);
+    assert!(trace.exists(), "nothing was private");
+}
+
 #[rstest::rstest]
 #[case("ext::sh -c 'touch proof'")]
 #[case("-u./proof")]

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use nix_derivation::{HashAlgorithm, hash_bytes};
 
+use crate::checkout::{HTTPS_PASSWORD, HTTPS_USER, SSH_KEY, SSH_KNOWN_HOSTS, submodule_files};
 use crate::config::IsolationSettings;
 use crate::machine_line::{BuildResult, CacheStatus, Checkout, Job};
 use crate::nix::{AttrPath, DrvPath};
@@ -50,9 +51,37 @@ pub fn checkout_command(
     if let Some(folder) = credentials {
         command.option("--credentials", folder);
     }
+    for submodule in project.private_submodules(properties) {
+        command.value("--private-submodule", submodule.url.as_str());
+    }
     command.option("--timeout", CHECKOUT_TIMEOUT);
     command.0.extend([project.url.to_string(), ".".to_owned()]);
     command.0
+}
+
+/// Names of the secrets that this command needs, by the file in its folder.
+pub fn checkout_secrets(
+    project: &ProjectPlan,
+    properties: &BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
+    let names = &project.git_secrets;
+    let own = [
+        (SSH_KEY, &names.ssh_private_key),
+        (SSH_KNOWN_HOSTS, &names.ssh_known_hosts),
+        (HTTPS_USER, &names.https_user),
+        (HTTPS_PASSWORD, &names.https_password),
+    ];
+    let own = own.into_iter();
+    let own = own.filter_map(|(file, name)| Some((file.to_owned(), name.clone()?)));
+    let submodules = project.private_submodules(properties).iter().enumerate();
+    let of_submodules = submodules.flat_map(|(index, submodule)| {
+        let (user, password) = submodule_files(index);
+        [
+            (user, submodule.user.clone()),
+            (password, submodule.password.clone()),
+        ]
+    });
+    own.chain(of_submodules).collect()
 }
 
 /// Where the commit of a build on `branch` is found. The ref that GitHub keeps for the merge of a

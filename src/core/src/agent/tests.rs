@@ -1,9 +1,9 @@
 use insta::assert_snapshot;
 
 use super::*;
-use crate::config::parse_settings;
+use crate::config::{GitUrl, parse_settings};
 use crate::nix::AttrPath;
-use crate::plan::{master_plan, polled_projects};
+use crate::plan::{PrivateSubmodule, master_plan, polled_projects};
 
 const DRV: &str = "/nix/store/g2w8y6hvvvrvbzkx6npjmq33fs4bzqrh-a.drv";
 
@@ -140,6 +140,50 @@ fn a_checkout_without_submodules_and_with_credentials() {
     plan.projects[0].submodules = false;
     let command = checkout_command(&plan.projects[0], &BTreeMap::new(), Some("../secrets"));
     assert_snapshot!(command.join(" "), @"buildbot-nix checkout --format json --replace --branch=main --no-submodules --credentials ../secrets --timeout 3600 https://git/o/r .");
+}
+
+#[rstest::rstest]
+#[case("branch=main", true)]
+#[case("branch=topic revision=0123456", true)]
+#[case(
+    "branch=refs/pull/1/head github.head.sha=a github.base.sha=b pull_request_from_fork=no",
+    true
+)]
+#[case(
+    "branch=refs/pull/1/head head_sha=a base_sha=b pull_request_from_fork=no",
+    true
+)]
+#[case(
+    "branch=refs/pull/1/head head_sha=a base_sha=b pull_request_from_fork=yes",
+    false
+)]
+#[case("branch=refs/pull/1/head head_sha=a base_sha=b", false)]
+#[case("branch=refs/pull/1/head head_sha=a pull_request_from_fork=no", false)]
+fn private_submodules_are_for_what_was_pushed_to_the_repository(
+    #[case] properties: &str,
+    #[case] is_own: bool,
+) {
+    let mut plan = plan("");
+    plan.projects[0].private_submodules = vec![PrivateSubmodule {
+        url: GitUrl::new("https://git/o/library.git").unwrap(),
+        user: "library:user".to_owned(),
+        password: "library:password".to_owned(),
+    }];
+    let pairs = properties.split(' ').map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap();
+        (name.to_owned(), value.to_owned())
+    });
+    let properties = pairs.collect();
+    let command = checkout_command(&plan.projects[0], &properties, Some("../secrets")).join(" ");
+    let option = " --private-submodule=https://git/o/library.git ";
+    assert_eq!(command.contains(option), is_own, "{command}");
+    let secrets = checkout_secrets(&plan.projects[0], &properties);
+    let named = [
+        ("submodule-0-user", "library:user"),
+        ("submodule-0-password", "library:password"),
+    ];
+    let named = named.map(|(file, name)| (file.to_owned(), name.to_owned()));
+    assert_eq!(secrets == BTreeMap::from(named), is_own, "{secrets:?}");
 }
 
 #[test]

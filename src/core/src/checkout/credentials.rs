@@ -20,6 +20,12 @@ pub const HTTPS_USER: &str = "https-user";
 /// Password for https.
 pub const HTTPS_PASSWORD: &str = "https-password";
 
+/// Files with user and password of the private submodule number `index`.
+pub fn submodule_files(index: usize) -> (String, String) {
+    let file = |what| format!("submodule-{index}-{what}");
+    (file("user"), file("password"))
+}
+
 /// What git needs to fetch one repository. The folder is removed with this value.
 #[derive(Debug)]
 pub(super) struct Credentials {
@@ -28,15 +34,32 @@ pub(super) struct Credentials {
     ssh: Option<String>,
     /// For `credential.helper`.
     helper: Option<String>,
+    /// For submodules.
+    pub(super) submodules: SubmoduleCredentials,
+}
+
+/// What git needs to fetch some repositories, should they be submodules, and no others.
+#[derive(Debug, Default)]
+pub(super) struct SubmoduleCredentials {
+    /// For `credential.helper`.
+    helper: Option<String>,
+    /// What they are called over ssh, and over https.
+    urls: Vec<(String, String)>,
 }
 
 impl Credentials {
-    /// Looks for files of the known names in `folder`.
-    pub(super) fn open(folder: Option<&Path>, url: &GitUrl) -> Result<Self, Error> {
+    /// Looks for files of the known names in `folder`: for the repository `url`, and for those that
+    /// are `submodules`.
+    pub(super) fn open(
+        folder: Option<&Path>,
+        url: &GitUrl,
+        submodules: &[GitUrl],
+    ) -> Result<Self, Error> {
         let mut credentials = Self {
             folder: None,
             ssh: None,
             helper: None,
+            submodules: SubmoduleCredentials::default(),
         };
         let Some(folder) = folder else {
             return Ok(credentials);
@@ -46,7 +69,10 @@ impl Credentials {
         credentials.folder = Some(folder.clone());
         std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700)).map_err(io)?;
         credentials.ssh = ssh_command(&folder);
-        credentials.helper = https_store(&folder, url).map_err(io)?;
+        let line = read(&folder, HTTPS_USER, HTTPS_PASSWORD).map_err(io)?;
+        let line = line.and_then(|login| login.for_server(url));
+        credentials.helper = store(&folder, "https-store", line).map_err(io)?;
+        credentials.submodules = SubmoduleCredentials::open(&folder, submodules).map_err(io)?;
         Ok(credentials)
     }
 
@@ -94,36 +120,130 @@ fn ssh_command(folder: &Path) -> Option<String> {
     Some(command)
 }
 
-/// Writes what `git credential-store` reads: user and password of this one server, so that no
-/// redirection and no submodule takes them elsewhere.
-fn https_store(folder: &Path, url: &GitUrl) -> std::io::Result<Option<String>> {
-    let (user, password) = (folder.join(HTTPS_USER), folder.join(HTTPS_PASSWORD));
-    let Some((scheme, rest)) = url.as_str().split_once("://") else {
-        return Ok(None);
+impl SubmoduleCredentials {
+    fn open(folder: &Path, submodules: &[GitUrl]) -> std::io::Result<Self> {
+        let mut lines = Vec::new();
+        let mut urls = Vec::new();
+        for (index, url) in submodules.iter().enumerate() {
+            let (user, password) = submodule_files(index);
+            if let Some(login) = read(folder, &user, &password)? {
+                lines.extend(login.for_repository(url));
+                urls.extend(over_ssh(url));
+            }
+        }
+        let helper = store(folder, "submodules-store", lines)?;
+        Ok(Self { helper, urls })
+    }
+
+    pub(super) fn are_any(&self) -> bool {
+        self.helper.is_some()
+    }
+
+    /// `git`, which has no other credentials, with these.
+    pub(super) fn give_to(&self, git: Git) -> Git {
+        let Some(helper) = &self.helper else {
+            return git;
+        };
+        // By path, or all repositories of the server would get those of one.
+        let git = git
+            .config("credential.helper", helper)
+            .config("credential.useHttpPath", "true");
+        self.urls.iter().fold(git, |git, (ssh, https)| {
+            git.config(&format!("url.{https}.insteadOf"), ssh)
+        })
+    }
+}
+
+/// User and password, as they stand in a URL.
+struct Login {
+    user: String,
+    password: String,
+}
+
+impl Login {
+    /// A line for all of the server of `url`: no redirection takes it elsewhere.
+    fn for_server(&self, url: &GitUrl) -> Option<String> {
+        let (scheme, host, _) = parts(url)?;
+        Some(self.line(scheme, host, ""))
+    }
+
+    /// Lines for `url` alone, which people write with and without the end.
+    fn for_repository(&self, url: &GitUrl) -> Vec<String> {
+        let Some((scheme, host, path)) = parts(url) else {
+            return Vec::new();
+        };
+        let line = |path: &str| self.line(scheme, host, &format!("/{path}"));
+        vec![line(path), line(&format!("{path}.git"))]
+    }
+
+    fn line(&self, scheme: &str, host: &str, path: &str) -> String {
+        let Self { user, password } = self;
+        format!("{scheme}://{user}:{password}@{host}{path}\n")
+    }
+}
+
+/// Scheme, host and path of a repository on a web server, without `.git`.
+fn parts(url: &GitUrl) -> Option<(&str, &str, &str)> {
+    let (scheme, rest) = url.as_str().split_once("://")?;
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let host = host.rsplit('@').next().unwrap_or_default();
+    Some((scheme, host, path.strip_suffix(".git").unwrap_or(path)))
+}
+
+/// What people write for `url` if they fetch it over ssh, each with what is fetched instead: the
+/// keys of ssh are for a whole server.
+fn over_ssh(url: &GitUrl) -> Vec<(String, String)> {
+    let Some((scheme, host, path)) = parts(url) else {
+        return Vec::new();
     };
+    let https = format!("{scheme}://{host}/{path}");
+    let name = host.split(':').next().unwrap_or_default();
+    // Below a path or not, ssh knows owner and name only.
+    let mut segments = path.rsplit('/');
+    let (Some(repository), Some(owner)) = (segments.next(), segments.next()) else {
+        return Vec::new();
+    };
+    [
+        format!("git@{name}:{owner}/{repository}"),
+        format!("ssh://git@{name}/{owner}/{repository}"),
+    ]
+    .map(|ssh| (ssh, https.clone()))
+    .into()
+}
+
+/// What the files `user` and `password` say; none if there are none, or nothing is needed.
+fn read(folder: &Path, user: &str, password: &str) -> std::io::Result<Option<Login>> {
+    let (user, password) = (folder.join(user), folder.join(password));
     if !user.exists() || !password.exists() {
         return Ok(None);
     }
-    let host = rest.split('/').next().unwrap_or_default();
-    let host = host.rsplit('@').next().unwrap_or_default();
     let escaped = |path: &Path| -> std::io::Result<String> {
         let text = std::fs::read_to_string(path)?;
         Ok(utf8_percent_encode(text.trim_end(), NON_ALPHANUMERIC).to_string())
     };
     let (user, password) = (escaped(&user)?, escaped(&password)?);
-    if password.is_empty() {
-        // The repository needs none.
+    Ok((!password.is_empty()).then_some(Login { user, password }))
+}
+
+/// Writes the file `name` for `git credential-store`; returns the helper that reads it, unless
+/// there is nothing to write.
+fn store(
+    folder: &Path,
+    name: &str,
+    lines: impl IntoIterator<Item = String>,
+) -> std::io::Result<Option<String>> {
+    let text: String = lines.into_iter().collect();
+    if text.is_empty() {
         return Ok(None);
     }
-    let line = format!("{scheme}://{user}:{password}@{host}\n");
-    let store = folder.join("https-store");
+    let store = folder.join(name);
     let mut file = std::fs::OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(true)
         .mode(0o600)
         .open(&store)?;
-    file.write_all(line.as_bytes())?;
+    file.write_all(text.as_bytes())?;
     Ok(Some(format!("store --file={}", quoted(store.as_os_str()))))
 }
 
@@ -139,7 +259,8 @@ mod tests {
             std::fs::write(folder.join(name), text).unwrap();
         }
         let url = GitUrl::new(url).unwrap();
-        let credentials = Credentials::open(Some(&folder), &url).unwrap();
+        let submodules = [GitUrl::new("https://host:8443/git/a/lib.git").unwrap()];
+        let credentials = Credentials::open(Some(&folder), &url, &submodules).unwrap();
         (parent, credentials)
     }
 
@@ -156,6 +277,24 @@ mod tests {
         assert!(!format!("{:?}", credentials.give_to(git)).contains("p%3Aw"));
         drop(credentials);
         assert!(!parent.path().join("of run").exists());
+    }
+
+    #[test]
+    fn those_of_a_submodule_are_for_nothing_else() {
+        let files = [("submodule-0-user", "ci"), ("submodule-0-password", "p")];
+        let (parent, credentials) = credentials(&files, "https://host:8443/git/a/b");
+        let text = std::fs::read_to_string(parent.path().join("of run/submodules-store"));
+        insta::assert_snapshot!(text.unwrap(), @r"
+        https://ci:p@host:8443/git/a/lib
+        https://ci:p@host:8443/git/a/lib.git
+        ");
+        let urls = credentials.submodules.urls.iter();
+        let urls: Vec<String> = urls.map(|(ssh, https)| format!("{ssh} {https}")).collect();
+        insta::assert_snapshot!(urls.join("\n"), @r"
+        git@host:a/lib https://host:8443/git/a/lib
+        ssh://git@host/a/lib https://host:8443/git/a/lib
+        ");
+        assert_eq!(credentials.helper, None);
     }
 
     #[test]

@@ -22,7 +22,7 @@ mod run;
 mod submodules;
 mod tree;
 
-pub use credentials::{HTTPS_PASSWORD, HTTPS_USER, SSH_KEY, SSH_KNOWN_HOSTS};
+pub use credentials::{HTTPS_PASSWORD, HTTPS_USER, SSH_KEY, SSH_KNOWN_HOSTS, submodule_files};
 pub use name::{NameError, RefName, Revision};
 pub use request::{Request, default_cache_dir};
 pub use run::checkout;

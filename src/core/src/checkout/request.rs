@@ -23,6 +23,8 @@ pub struct Request {
     pub submodules: bool,
     /// Where this machine keeps its clones.
     pub cache_dir: PathBuf,
+    /// Repositories for which the secrets are, too, if they are submodules.
+    pub private_submodules: Vec<GitUrl>,
     /// A folder with secrets, which is removed at the end.
     pub credentials: Option<PathBuf>,
     /// For everything.

@@ -1,7 +1,7 @@
 use std::time::{Instant, SystemTime};
 
 use super::cache::{self, Cache};
-use super::credentials::Credentials;
+use super::credentials::{Credentials, SubmoduleCredentials};
 use super::failure::Failure;
 use super::fetch::{self, Commits, Fetcher};
 use super::git::Git;
@@ -29,7 +29,11 @@ pub fn checkout(
     done: &mut dyn FnMut(&Checkout),
 ) -> Result<(), Error> {
     let deadline = Instant::now() + request.timeout;
-    let credentials = Credentials::open(request.credentials.as_deref(), &request.url)?;
+    let credentials = Credentials::open(
+        request.credentials.as_deref(),
+        &request.url,
+        &request.private_submodules,
+    )?;
     let protocols = protocols(request);
     let git = Git::bare(&cache::directory(request), &protocols, deadline);
     let remote = credentials.give_to(git.clone());
@@ -37,6 +41,7 @@ pub fn checkout(
         request,
         git: &git,
         remote: &remote,
+        submodules: &credentials.submodules,
         log,
     };
     let checkout = run.tries()?;
@@ -66,6 +71,7 @@ struct Run<'run> {
     git: &'run Git,
     /// The same with credentials.
     remote: &'run Git,
+    submodules: &'run SubmoduleCredentials,
     log: &'run dyn Fn(&str),
 }
 
@@ -100,10 +106,16 @@ impl Run<'_> {
         let tree = Tree::prepare(&request.directory, request.replace, request.url.as_str())?;
         let git = self.git.in_tree(&tree.directory);
         let commits = self.fetch(&tree, trust)?;
+        let private = self.private_submodules(&commits);
+        if private.is_none() && tree.has_private_submodules() {
+            (self.log)("beginning in an empty folder: the last run had private submodules");
+            Tree::discard(&request.directory)?;
+            return self.try_once(trust);
+        }
         let commit = merge::merge(&git, &commits, request.merge_into.as_ref())?;
         tree.check_out(&git, &commit)?;
         if request.submodules {
-            submodules::update(&git, &tree, &tree.directory.join(".git/refs"))?;
+            submodules::update(&git, &tree, &tree.directory.join(".git/refs"), private)?;
         }
         Ok(Checkout {
             tree: Tree::hash(&git, &commit)?,
@@ -114,6 +126,13 @@ impl Run<'_> {
             base_branch: request.merge_into.as_ref().map(ToString::to_string),
             seconds: begun.elapsed().as_secs_f64(),
         })
+    }
+
+    /// Credentials for submodules, if there are any for what is checked out: it is on a branch of
+    /// the repository, or of a pull request of which whoever asks for it knows that it is.
+    fn private_submodules(&self, commits: &Commits) -> Option<&SubmoduleCredentials> {
+        let is_own = commits.on_branch || self.request.merge_into.is_some();
+        Some(self.submodules).filter(|submodules| is_own && submodules.are_any())
     }
 
     /// The clone is locked no longer than this takes.

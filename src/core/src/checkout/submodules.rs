@@ -1,18 +1,25 @@
-//! Submodules: their URLs are the repository's to choose, so they get no credentials and none of
-//! this machine's files.
+//! Submodules: their URLs are the repository's to choose, so they get none of this machine's files,
+//! and no credentials but those that are for one of them.
 
 use std::path::{Path, PathBuf};
 
+use super::credentials::SubmoduleCredentials;
 use super::failure::{self, Failure};
 use super::git::Git;
 use super::tree::Tree;
+use crate::error::Error;
 
 /// ssh without any key, for servers that let everyone read.
 const SSH: &str = "ssh -F /dev/null -o BatchMode=yes -o StrictHostKeyChecking=yes \
                    -o IdentitiesOnly=yes -o IdentityFile=/dev/null -o IdentityAgent=none";
 
 /// Checks out the submodules of the checked out commit, recursively.
-pub(super) fn update(git: &Git, tree: &Tree, nowhere: &Path) -> Result<(), Failure> {
+pub(super) fn update(
+    git: &Git,
+    tree: &Tree,
+    nowhere: &Path,
+    credentials: Option<&SubmoduleCredentials>,
+) -> Result<(), Failure> {
     let has_any = tree
         .directory
         .join(".gitmodules")
@@ -22,6 +29,13 @@ pub(super) fn update(git: &Git, tree: &Tree, nowhere: &Path) -> Result<(), Failu
         return Ok(());
     }
     let git = without_credentials(git.clone(), nowhere).finding_its_repository();
+    let git = match credentials {
+        Some(credentials) => {
+            tree.expect_private_submodules()?;
+            credentials.give_to(git)
+        }
+        None => git,
+    };
     let steps: [&[&str]; 3] = [
         // URLs of the commit, not those of an earlier one.
         &["submodule", "--quiet", "sync", "--recursive"],
@@ -44,11 +58,20 @@ pub(super) fn update(git: &Git, tree: &Tree, nowhere: &Path) -> Result<(), Failu
     for step in steps {
         let captured = git.run(step.iter().copied())?;
         if !captured.status.success() {
-            let failure = failure::local("cannot check out the submodules", &captured);
+            let reason = failure::reason(&captured);
+            let error = Error::Nix {
+                message: format!("cannot check out the submodules: {reason}"),
+                hint: Some(
+                    "private ones have to be named in `submodules` of their forge's settings, and \
+                     are not for pull requests from forks"
+                        .to_owned(),
+                ),
+            };
             // What the repository itself got wrong does not improve by another try.
-            return Err(match failure {
-                Failure::Local(error) if !tree.is_reused => Failure::Final(error),
-                failure => failure,
+            return Err(if tree.is_reused {
+                Failure::Local(error)
+            } else {
+                Failure::Final(error)
             });
         }
     }

@@ -11,9 +11,11 @@ use crate::error::Error;
 
 /// File in `.git` that says that all of it is ours.
 const MARKER: &str = "buildbot-nix-checkout";
+/// File in `.git` that says that submodules here were fetched with credentials.
+const PRIVATE: &str = "buildbot-nix-private-submodules";
 /// What stays in `.git` between runs: git checks the index against the files, packs are compared
 /// by name, and submodules are brought to their commits.
-const KEPT: [&str; 4] = [MARKER, "index", "modules", "objects"];
+const KEPT: [&str; 5] = [MARKER, PRIVATE, "index", "modules", "objects"];
 
 /// The working tree.
 #[derive(Debug)]
@@ -54,6 +56,17 @@ impl Tree {
     /// Removes everything.
     pub(super) fn discard(directory: &Path) -> Result<(), Error> {
         empty(directory).map_err(|error| Error::io("empty the folder", directory, error))
+    }
+
+    /// Whether there are submodules here that not every run may have.
+    pub(super) fn has_private_submodules(&self) -> bool {
+        self.directory.join(".git").join(PRIVATE).exists()
+    }
+
+    /// From now on there may be some.
+    pub(super) fn expect_private_submodules(&self) -> Result<(), Error> {
+        let marker = self.directory.join(".git").join(PRIVATE);
+        std::fs::write(&marker, "").map_err(|error| Error::io("write", &marker, error))
     }
 
     /// Takes the packs of the clone.

@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use url::Url;
 
+use crate::forge::FullName;
 use crate::secret::SecretFile;
 
 use super::RepositoryFilters;
@@ -61,6 +62,8 @@ pub struct ForgeSettings {
     pub webhook: WebhookSettings,
     /// Which repositories are built.
     pub filters: RepositoryFilters,
+    /// What repositories of the same owner may fetch as submodules with our credentials.
+    pub submodules: Vec<FullName>,
     /// Certificates that are trusted besides those of the system.
     pub ca_file: Option<PathBuf>,
     /// What requests go through, instead of what the environment says.

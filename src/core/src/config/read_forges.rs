@@ -112,6 +112,7 @@ fn common(table: &Table, secret: &str, oauth_secret: &str) -> Read<ForgeSettings
     let previous = self::secret_file(table, "webhook_previous_secret_file");
     let per_repository = table.optional("webhook_secret_per_repository", value::boolean, false);
     let filters = filters(table);
+    let submodules = table.optional("submodules", value::repositories, Vec::new());
     let ca_file = table.perhaps("ca_file", value::absolute_path);
     let proxy = table.perhaps("proxy", value::forge_url);
     let oauth_id = table.perhaps("oauth_id", value::text);
@@ -123,6 +124,7 @@ fn common(table: &Table, secret: &str, oauth_secret: &str) -> Read<ForgeSettings
             per_repository: per_repository?,
         },
         filters: filters?,
+        submodules: submodules?,
         ca_file: ca_file?.map(PathBuf::from),
         proxy: proxy?,
         oauth: match (oauth_id?, oauth_secret_file?) {

@@ -1,5 +1,6 @@
 use url::Url;
 
+use crate::forge::FullName;
 use crate::nix::System;
 use crate::secret::{SecretUrl, redact_url};
 
@@ -151,6 +152,17 @@ pub(super) fn texts(value: &Value) -> Parsed<Vec<String>> {
     };
     let texts = items.iter().map(|item| text(&item.value));
     texts.collect::<Parsed<_>>().map_err(|_| mismatch)
+}
+
+/// Names of repositories on a forge.
+pub(super) fn repositories(value: &Value) -> Parsed<Vec<FullName>> {
+    let mismatch = Mismatch::expected("a list of repositories, `<owner>/<name>`");
+    let Ok(names) = texts(value) else {
+        return Err(mismatch);
+    };
+    let names = names.iter().map(|name| name.parse().map_err(|_| name));
+    let names: Result<_, &String> = names.collect();
+    names.map_err(|name| mismatch.found(format!("`{}`", name.escape_debug())))
 }
 
 /// The longest time that is a time and no mistake, seconds.

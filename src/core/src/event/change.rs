@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::model::{PullRequestEvent, Push};
+use super::trust::is_from_fork;
 use crate::forge::ForgeKind;
-use crate::plan::ProjectPlan;
+use crate::plan::{FROM_FORK, NO, ProjectPlan, YES};
 
 /// Characters of columns in Buildbot's database; `PostgreSQL` refuses what is longer.
 const SHORT_MAX: usize = 255;
@@ -118,6 +119,9 @@ fn pull_request_properties(forge: ForgeKind, event: &PullRequestEvent) -> BTreeM
     // Who may restart what is built of it, see `auth`.
     let author = format!("{forge}:{}", event.pull_request.author.login);
     properties.insert("pull_request_author".to_owned(), author);
+    // Whether it may fetch private submodules, see `plan`.
+    let from_fork = if is_from_fork(event) { YES } else { NO };
+    properties.insert(FROM_FORK.to_owned(), from_fork.to_owned());
     properties
 }
 

@@ -47,7 +47,8 @@ pub(super) fn judge_person(settings: &PullRequestSettings, author: &Author) -> J
     }
 }
 
-fn is_from_fork(event: &PullRequestEvent) -> bool {
+/// Whether who opened it may not push to the repository that it is for, as far as that shows.
+pub(super) fn is_from_fork(event: &PullRequestEvent) -> bool {
     let head = event.pull_request.head.repository.as_ref();
     head.is_none_or(|head| {
         !head

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 
 use super::{
-    CheckRun, Discovery, Examination, ForgeError, ForgeKind, GitCredentials, HookChange,
+    CheckRun, Discovery, Examination, ForgeError, ForgeKind, FullName, GitCredentials, HookChange,
     Permission, ProjectExamination, PullRequest, Repository, Status,
 };
 
@@ -110,6 +110,14 @@ pub trait Forge: Send + Sync {
     async fn git_credentials(
         &self,
         repository: &Repository,
+    ) -> Result<Option<GitCredentials>, ForgeError>;
+
+    /// The same for repository `name`, a submodule of `repository` that has the same owner; none
+    /// too if there is no such repository, or we may not read it.
+    async fn submodule_credentials(
+        &self,
+        repository: &Repository,
+        name: &FullName,
     ) -> Result<Option<GitCredentials>, ForgeError>;
 
     /// Who we are and what we may not do; without projects.

@@ -153,6 +153,13 @@ impl Repository {
     pub fn identity(&self) -> String {
         format!("{}:{}", self.forge, self.full_name)
     }
+
+    /// Where repository `name` of the same forge is fetched from over `https`, with `.git`.
+    pub fn clone_url_of(&self, name: &FullName) -> String {
+        let around = self.clone_url.rsplit_once(self.full_name.as_str());
+        let (before, after) = around.unwrap_or((&self.clone_url, ""));
+        format!("{before}{name}{after}")
+    }
 }
 
 impl fmt::Display for Repository {

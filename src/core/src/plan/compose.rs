@@ -1,17 +1,17 @@
 use std::collections::BTreeMap;
 
 use crate::auth::Policy;
-use crate::config::{DatabaseUrl, EvaluationSettings, Settings, WorkerEntry};
+use crate::config::{DatabaseUrl, EvaluationSettings, GitUrl, Settings, WorkerEntry};
 use crate::error::Error;
-use crate::forge::Repository;
+use crate::forge::{FullName, Repository};
 use crate::secret::SecretFile;
 
 use super::publish::post_build_secrets;
 use super::{
     AccessPlan, BranchPolicy, BuilderKind, BuilderPlan, BuildingPlan, CachePlan, CancelFilter,
     Database, EvalSecrets, EvaluationPlan, GcRootsPlan, GitSecrets, Identified, MasterPlan, Notice,
-    PollerPlan, Polling, Project, ProjectPlan, SchedulerKind, SchedulerPlan, SecretPart,
-    SecretPlan, SecretSource, ServicePlan, UploaderPlan, WorkerPlan, identify,
+    PollerPlan, Polling, PrivateSubmodule, Project, ProjectPlan, SchedulerKind, SchedulerPlan,
+    SecretPart, SecretPlan, SecretSource, ServicePlan, UploaderPlan, WorkerPlan, identify,
 };
 
 /// Buildbot's web interface shows "Buildbot" instead of anything longer.
@@ -203,6 +203,7 @@ fn project_plan(
         repository: project.repository(),
         forge: project.forge.clone(),
         git_secrets: git_secrets(project, secrets),
+        private_submodules: private_submodules(project, secrets),
         eval_secrets: EvalSecrets {
             netrc: whole(project.eval_netrc_file.as_ref(), secrets),
             access_tokens: whole(project.eval_access_tokens_file.as_ref(), secrets),
@@ -247,20 +248,57 @@ fn git_secrets(project: &Project, secrets: &mut BTreeMap<String, SecretPlan>) ->
 
 /// What the forge of `repository` makes for each run that fetches it.
 fn minted(repository: &Repository, secrets: &mut BTreeMap<String, SecretPlan>) -> GitSecrets {
-    let mut named = |word: &str, part| {
-        let name = format!("{}:{word}", repository.identity());
-        let plan = SecretPlan {
-            source: SecretSource::Minted(Box::new(repository.clone())),
-            part,
-        };
-        secrets.insert(name.clone(), plan);
-        Some(name)
-    };
+    let source = SecretSource::Minted(Box::new(repository.clone()));
+    let (user, password) = user_and_password(&repository.identity(), &source, secrets);
     GitSecrets {
-        https_user: named("user", SecretPart::User),
-        https_password: named("password", SecretPart::Password),
+        https_user: Some(user),
+        https_password: Some(password),
         ..GitSecrets::default()
     }
+}
+
+/// The same for its submodules.
+fn private_submodules(
+    project: &Project,
+    secrets: &mut BTreeMap<String, SecretPlan>,
+) -> Vec<PrivateSubmodule> {
+    let Some(repository) = &project.forge else {
+        return Vec::new();
+    };
+    let submodule = |name: &FullName| {
+        let url = GitUrl::new(&repository.clone_url_of(name)).ok()?;
+        let source = SecretSource::MintedForSubmodule {
+            of: Box::new(repository.clone()),
+            name: name.clone(),
+        };
+        let named = format!("{} of {}", name, repository.identity());
+        let (user, password) = user_and_password(&named, &source, secrets);
+        Some(PrivateSubmodule {
+            url,
+            user,
+            password,
+        })
+    };
+    let names = project.private_submodules.iter();
+    names.filter_map(submodule).collect()
+}
+
+/// Names of the two secrets that `source` has, which begin with `named`.
+fn user_and_password(
+    named: &str,
+    source: &SecretSource,
+    secrets: &mut BTreeMap<String, SecretPlan>,
+) -> (String, String) {
+    let mut add = |word, part| {
+        let name = format!("{named}:{word}");
+        let source = source.clone();
+        secrets.insert(name.clone(), SecretPlan { source, part });
+        name
+    };
+    (
+        add("user", SecretPart::User),
+        add("password", SecretPart::Password),
+    )
 }
 
 /// The name of the secret that is all of `file`.

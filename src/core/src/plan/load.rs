@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use crate::config::{Settings, WorkerEntry, load_settings, load_workers};
 use crate::error::Error;
 use crate::event::{self, Delivery};
-use crate::forge::{ForgeKind, GitCredentials, HookSecrets, Repository};
+use crate::forge::{ForgeKind, FullName, GitCredentials, HookSecrets, Repository};
 use crate::secret::{Secret, SecretFile, SecretFileError, SecretPlaces};
 
 use super::{
@@ -134,26 +134,26 @@ impl LoadedPlan {
 
     /// The secret called `name` in the plan; none if there is no such name.
     ///
-    /// `mint` has a forge make credentials for one of its repositories. What needs none has empty
-    /// ones.
+    /// `mint` has a forge make credentials for one of its repositories, or for a submodule of it.
+    /// What needs none has empty ones.
     pub fn read_secret(
         &self,
         name: &str,
-        mint: impl FnOnce(&Repository) -> Result<Option<GitCredentials>, Error>,
+        mint: impl FnOnce(&Repository, Option<&FullName>) -> Result<Option<GitCredentials>, Error>,
     ) -> Result<Option<Secret<String>>, Error> {
         let Some(secret) = self.plan.secrets.get(name) else {
             return Ok(None);
         };
-        match &secret.source {
-            SecretSource::File(file) => Ok(Some(self.read_part(file, secret.part)?)),
-            SecretSource::Minted(repository) => {
-                let minted = mint(repository)?.map(|credentials| match secret.part {
-                    SecretPart::Whole | SecretPart::Password => credentials.password,
-                    SecretPart::User => Secret::new(credentials.user),
-                });
-                Ok(Some(minted.unwrap_or_else(|| Secret::new(String::new()))))
-            }
-        }
+        let minted = match &secret.source {
+            SecretSource::File(file) => return Ok(Some(self.read_part(file, secret.part)?)),
+            SecretSource::Minted(repository) => mint(repository, None)?,
+            SecretSource::MintedForSubmodule { of, name } => mint(of, Some(name))?,
+        };
+        let minted = minted.map(|credentials| match secret.part {
+            SecretPart::Whole | SecretPart::Password => credentials.password,
+            SecretPart::User => Secret::new(credentials.user),
+        });
+        Ok(Some(minted.unwrap_or_else(|| Secret::new(String::new()))))
     }
 
     fn read_part(
@@ -217,13 +217,13 @@ pull_based:
         );
         let secrets = &loaded.plan().projects[0].git_secrets;
         let read = |name: &Option<String>| {
-            let mint = |_: &Repository| unreachable!("it is in a file");
+            let mint = |_: &Repository, _: Option<&FullName>| unreachable!("it is in a file");
             let secret = loaded.read_secret(name.as_deref().unwrap(), mint).unwrap();
             secret.unwrap().expose().clone()
         };
         assert_eq!(read(&secrets.https_user), "bot");
         assert_eq!(read(&secrets.https_password), "hunter:3");
-        let mint = |_: &Repository| unreachable!("it is nowhere");
+        let mint = |_: &Repository, _: Option<&FullName>| unreachable!("it is nowhere");
         assert_eq!(loaded.read_secret("other", mint).unwrap(), None);
         let shown = format!(
             "{loaded:?}{}",

@@ -27,9 +27,10 @@ pub use project::{Polling, Project, forge_projects, polled_projects};
 pub use publish::{CachePlan, Heads, UploaderPlan};
 pub use render::{render, render_json};
 pub use trust::PullRequest;
-pub(crate) use trust::{ON_BRANCH, YES, given};
+pub(crate) use trust::{FROM_FORK, NO, ON_BRANCH, YES, given};
 pub use types::{
     AccessPlan, BuilderKind, BuilderPlan, BuildingPlan, CancelFilter, Database, EvalSecrets,
-    EvaluationPlan, GcRootsPlan, GitSecrets, MasterPlan, Notice, PollerPlan, ProjectPlan,
-    SchedulerKind, SchedulerPlan, SecretPart, SecretPlan, SecretSource, ServicePlan, WorkerPlan,
+    EvaluationPlan, GcRootsPlan, GitSecrets, MasterPlan, Notice, PollerPlan, PrivateSubmodule,
+    ProjectPlan, SchedulerKind, SchedulerPlan, SecretPart, SecretPlan, SecretSource, ServicePlan,
+    WorkerPlan,
 };

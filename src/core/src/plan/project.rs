@@ -1,6 +1,6 @@
 use super::Notice;
 use crate::config::{GitUrl, GitUrlError, PolledRepository, Settings};
-use crate::forge::{ForgeKind, Repository};
+use crate::forge::{ForgeKind, FullName, Repository};
 use crate::secret::SecretFile;
 
 /// One repository as its source describes it, before it has a place in a plan.
@@ -30,6 +30,8 @@ pub struct Project {
     pub eval_access_tokens_file: Option<SecretFile>,
     /// Whether its submodules are checked out.
     pub submodules: bool,
+    /// Those that are fetched with credentials.
+    pub private_submodules: Vec<FullName>,
 }
 
 impl Project {
@@ -112,7 +114,22 @@ fn forge_project(settings: &Settings, repository: &Repository) -> Result<Project
         eval_netrc_file: None,
         eval_access_tokens_file: None,
         submodules: true,
+        private_submodules: private_submodules(settings, repository),
     })
+}
+
+/// What the settings allow, of the owner of `repository`.
+fn private_submodules(settings: &Settings, repository: &Repository) -> Vec<FullName> {
+    let common = match repository.forge {
+        ForgeKind::Github => settings.github.as_ref().map(|forge| &forge.common),
+        ForgeKind::Gitea => settings.gitea.as_ref().map(|forge| &forge.common),
+    };
+    let allowed = common.into_iter().flat_map(|common| &common.submodules);
+    let owner = repository.full_name.owner();
+    allowed
+        .filter(|name| name.owner().eq_ignore_ascii_case(owner))
+        .cloned()
+        .collect()
 }
 
 fn polled_project(key: &str, repository: &PolledRepository, spread: u32) -> Project {
@@ -133,5 +150,6 @@ fn polled_project(key: &str, repository: &PolledRepository, spread: u32) -> Proj
         eval_netrc_file: repository.eval_netrc_file.clone(),
         eval_access_tokens_file: repository.eval_access_tokens_file.clone(),
         submodules: repository.submodules,
+        private_submodules: Vec::new(),
     }
 }

@@ -155,7 +155,9 @@ fn secrets(plan: &MasterPlan) -> Vec<Vec<String>> {
     let row = |(name, secret): (&String, &super::SecretPlan)| {
         let source = match &secret.source {
             SecretSource::File(file) => file.reference().to_owned(),
-            SecretSource::Minted(repository) => format!("made by {}", repository.forge.title()),
+            SecretSource::Minted(of) | SecretSource::MintedForSubmodule { of, .. } => {
+                format!("made by {}", of.forge.title())
+            }
         };
         vec![name.clone(), source]
     };

@@ -1,12 +1,16 @@
 use std::collections::BTreeMap;
 
-use super::{MasterPlan, ProjectPlan};
+use super::{MasterPlan, PrivateSubmodule, ProjectPlan};
 use crate::eval::{ACCESS_TOKENS, NETRC};
 
+/// The property that says whether a pull request is from a fork.
+pub(crate) const FROM_FORK: &str = "pull_request_from_fork";
 /// The property that says whether a checkout is of a commit that its branch has.
 pub(crate) const ON_BRANCH: &str = "tested_on_branch";
-/// Its value if so.
+/// The value of both if so.
 pub(crate) const YES: &str = "yes";
+/// And if not.
+pub(crate) const NO: &str = "no";
 
 /// What the properties of a build say of its pull request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +43,25 @@ impl<'p> PullRequest<'p> {
 pub(crate) fn given<'p>(properties: &'p BTreeMap<String, String>, name: &str) -> Option<&'p str> {
     let value = properties.get(name).map(String::as_str);
     value.filter(|value| !value.is_empty())
+}
+
+impl ProjectPlan {
+    /// The submodules that the checkout of a build with `properties` may fetch with credentials:
+    /// none if what is checked out was not pushed to the repository itself.
+    ///
+    /// A branch says nothing of the commit. The checkout has to find that it is there before it
+    /// uses them.
+    pub fn private_submodules(&self, properties: &BTreeMap<String, String>) -> &[PrivateSubmodule] {
+        let is_own = match PullRequest::of(properties) {
+            Some(_) => given(properties, FROM_FORK) == Some(NO),
+            None => !has_to_do_with_a_pull_request(properties),
+        };
+        if is_own {
+            &self.private_submodules
+        } else {
+            &[]
+        }
+    }
 }
 
 impl MasterPlan {
@@ -88,8 +111,12 @@ impl MasterPlan {
 
 /// Whether the checkout has found what it is about on the branch, and no pull request is involved.
 pub(super) fn is_of_its_branch(properties: &BTreeMap<String, String>) -> bool {
+    !has_to_do_with_a_pull_request(properties) && given(properties, ON_BRANCH) == Some(YES)
+}
+
+fn has_to_do_with_a_pull_request(properties: &BTreeMap<String, String>) -> bool {
     // More than a pull request needs: half of one is none that anybody reviewed either.
-    let has_to_do_with_one = [
+    [
         "github.head.sha",
         "github.base.sha",
         "head_sha",
@@ -97,8 +124,7 @@ pub(super) fn is_of_its_branch(properties: &BTreeMap<String, String>) -> bool {
         "merged_base",
     ]
     .iter()
-    .any(|name| given(properties, name).is_some());
-    !has_to_do_with_one && given(properties, ON_BRANCH) == Some(YES)
+    .any(|name| given(properties, name).is_some())
 }
 
 #[cfg(test)]

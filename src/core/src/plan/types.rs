@@ -7,7 +7,7 @@ use crate::config::{
     BranchRule, Engine, EvalLimits, GitUrl, IsolationSettings, PostBuild, PullRequestSettings,
     Retention, Retries, StatusSettings,
 };
-use crate::forge::Repository;
+use crate::forge::{FullName, Repository};
 use crate::nix::System;
 use crate::secret::{SecretFile, SecretUrl};
 
@@ -156,6 +156,9 @@ pub struct ProjectPlan {
     pub ref_type: String,
     /// What git needs to fetch it.
     pub git_secrets: GitSecrets,
+    /// Submodules of it that are fetched with credentials.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub private_submodules: Vec<PrivateSubmodule>,
     /// What evaluations of refs that are trusted need for private inputs.
     pub eval_secrets: EvalSecrets,
     /// Whether its submodules are checked out.
@@ -192,6 +195,17 @@ pub struct GitSecrets {
     pub https_password: Option<String>,
 }
 
+/// A repository that another one of the same owner may fetch with credentials, as its submodule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PrivateSubmodule {
+    /// Where it is fetched from.
+    pub url: GitUrl,
+    /// Name of a secret in [`MasterPlan::secrets`].
+    pub user: String,
+    /// The same.
+    pub password: String,
+}
+
 /// Where one secret comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SecretPlan {
@@ -210,6 +224,13 @@ pub enum SecretSource {
     File(SecretFile),
     /// The forge of a repository, which makes it when it is needed.
     Minted(Box<Repository>),
+    /// The same, for one of its submodules.
+    MintedForSubmodule {
+        /// What has the submodule.
+        of: Box<Repository>,
+        /// The submodule.
+        name: FullName,
+    },
 }
 
 /// Part of a secret.

@@ -47,6 +47,17 @@ impl Evaluation {
 
 #[pymethods]
 impl Plan {
+    fn checkout_secrets(
+        &self,
+        python: Python<'_>,
+        project: &str,
+        properties: BTreeMap<String, String>,
+    ) -> PyResult<BTreeMap<String, String>> {
+        self.about(python, project, |_, project| {
+            agent::checkout_secrets(project, &properties)
+        })
+    }
+
     fn checkout_command(
         &self,
         python: Python<'_>,

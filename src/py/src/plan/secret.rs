@@ -2,7 +2,7 @@
 
 use buildbot_nix_core::auth::Provider;
 use buildbot_nix_core::error::Error;
-use buildbot_nix_core::forge::{Forge, Repository};
+use buildbot_nix_core::forge::{Forge, FullName, Repository};
 use pyo3::prelude::*;
 
 use crate::boundary;
@@ -50,8 +50,11 @@ impl Plan {
         forges: &Forges,
     ) -> PyResult<Option<String>> {
         boundary::call(python, || {
-            let mint = |repository: &Repository| {
-                let ask = async |forge: &dyn Forge| forge.git_credentials(repository).await;
+            let mint = |repository: &Repository, submodule: Option<&FullName>| {
+                let ask = async |forge: &dyn Forge| match submodule {
+                    None => forge.git_credentials(repository).await,
+                    Some(name) => forge.submodule_credentials(repository, name).await,
+                };
                 forges.0.ask(repository.forge, ask)
             };
             let secret = self.loaded.read_secret(name, mint)?;

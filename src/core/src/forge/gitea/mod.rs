@@ -17,14 +17,14 @@ use serde_json::json;
 use tokio::sync::OnceCell;
 
 use crate::config::{GiteaSettings, RepositoryFilters};
-use crate::secret::SecretPlaces;
+use crate::secret::{SecretFile, SecretPlaces};
 
 use super::clock::Clock;
 use super::http::{Api, Call, Connection, Http, Memory, Pace};
 use super::{
-    CheckRun, Discovery, Examination, Fault, Forge, ForgeError, ForgeKind, GitCredentials,
-    HookChange, HookSecrets, Permission, ProjectExamination, PullRequest, Repository, Status,
-    StatusState,
+    CheckRun, Discovery, Examination, Fault, Forge, ForgeError, ForgeKind, FullName,
+    GitCredentials, HookChange, HookSecrets, Permission, ProjectExamination, PullRequest,
+    Repository, Status, StatusState,
 };
 use token::FixedToken;
 
@@ -82,6 +82,21 @@ impl Gitea {
     fn secrets(&self) -> Result<HookSecrets, ForgeError> {
         HookSecrets::load(&self.settings.common.webhook, &self.places)
             .map_err(|error| ForgeError::new(Fault::Auth, "set up webhooks", error.to_string()))
+    }
+
+    /// What git needs for what `url` is of.
+    fn credentials(&self, file: &SecretFile, url: String) -> Result<GitCredentials, ForgeError> {
+        let token = file.read(&self.places).map_err(|error| {
+            let doing = format!("get credentials to fetch `{url}`");
+            ForgeError::new(Fault::Auth, doing, error.to_string())
+        })?;
+        Ok(GitCredentials {
+            url,
+            user: "git".to_owned(),
+            password: token,
+            expires_at: None,
+            is_limited: false,
+        })
     }
 
     /// Whether strangers cannot even read what is public (`REQUIRE_SIGNIN_VIEW`).
@@ -260,17 +275,19 @@ impl Forge for Gitea {
             None if repository.private || self.is_closed().await? => &self.settings.token_file,
             None => return Ok(None),
         };
-        let token = file.read(&self.places).map_err(|error| {
-            let doing = format!("get credentials to fetch `{repository}`");
-            ForgeError::new(Fault::Auth, doing, error.to_string())
-        })?;
-        Ok(Some(GitCredentials {
-            url: repository.clone_url.clone(),
-            user: "git".to_owned(),
-            password: token,
-            expires_at: None,
-            is_limited: false,
-        }))
+        let url = repository.clone_url.clone();
+        Ok(Some(self.credentials(file, url)?))
+    }
+
+    async fn submodule_credentials(
+        &self,
+        repository: &Repository,
+        name: &FullName,
+    ) -> Result<Option<GitCredentials>, ForgeError> {
+        let file = self.settings.git_token_file.as_ref();
+        let file = file.unwrap_or(&self.settings.token_file);
+        let url = repository.clone_url_of(name);
+        Ok(Some(self.credentials(file, url)?))
     }
 
     async fn examine(&self) -> Examination {

@@ -28,9 +28,23 @@ pub(super) enum Access {
         installation: Option<u64>,
         needs: Needs,
     },
+    /// One repository that was never asked after, by its name.
+    Named {
+        name: FullName,
+        installation: Option<u64>,
+        needs: Needs,
+    },
 }
 
 impl Access {
+    /// The one repository that it is about, if it is about one.
+    pub(super) fn name(&self) -> Option<&FullName> {
+        match self {
+            Self::Repository { name, .. } | Self::Named { name, .. } => Some(name),
+            Self::App | Self::Installation { .. } => None,
+        }
+    }
+
     pub(super) fn repository(repository: &Repository, needs: Needs) -> Self {
         Self::Repository {
             id: repository.id,

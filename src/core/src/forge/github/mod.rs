@@ -26,8 +26,8 @@ use super::clock::Clock;
 use super::http::{Api, Call, Connection, Http, Memory, Pace};
 use super::status::cut;
 use super::{
-    CheckRun, DESCRIPTION_LENGTH_MAX, Discovery, Examination, Forge, ForgeError, ForgeKind,
-    GitCredentials, HookChange, HookSecrets, Permission, ProjectExamination, PullRequest,
+    CheckRun, DESCRIPTION_LENGTH_MAX, Discovery, Examination, Fault, Forge, ForgeError, ForgeKind,
+    FullName, GitCredentials, HookChange, HookSecrets, Permission, ProjectExamination, PullRequest,
     Repository, Status, StatusState,
 };
 use access::{Access, Needs};
@@ -96,15 +96,31 @@ impl Github {
         self.api.http.url(&[&path[..], segments].concat())
     }
 
-    fn secrets(&self) -> Result<HookSecrets, ForgeError> {
-        HookSecrets::load(&self.settings.common.webhook, &self.places).map_err(|error| {
-            ForgeError::new(super::Fault::Auth, "set up webhooks", error.to_string())
+    /// What git needs for what `access` is to and `url` is of.
+    async fn credentials(
+        &self,
+        access: &Access,
+        url: String,
+    ) -> Result<GitCredentials, ForgeError> {
+        let minted = self.api.authority.for_git(access).await?;
+        Ok(GitCredentials {
+            url,
+            // What GitHub takes for both kinds of tokens.
+            user: "x-access-token".to_owned(),
+            password: minted.token,
+            expires_at: minted.expires_at.map(Timestamp::as_second),
+            is_limited: self.is_app(),
         })
     }
 }
 
 #[async_trait]
 impl Forge for Github {
+
+    fn secrets(&self) -> Result<HookSecrets, ForgeError> {
+        HookSecrets::load(&self.settings.common.webhook, &self.places)
+            .map_err(|error| ForgeError::new(Fault::Auth, "set up webhooks", error.to_string()))
+    }
     fn kind(&self) -> ForgeKind {
         ForgeKind::Github
     }
@@ -239,15 +255,29 @@ impl Forge for Github {
         repository: &Repository,
     ) -> Result<Option<GitCredentials>, ForgeError> {
         let access = Access::repository(repository, Needs::CONTENTS);
-        let minted = self.api.authority.for_git(&access).await?;
-        Ok(Some(GitCredentials {
-            url: repository.clone_url.clone(),
-            // What GitHub takes for both kinds of tokens.
-            user: "x-access-token".to_owned(),
-            password: minted.token,
-            expires_at: minted.expires_at.map(Timestamp::as_second),
-            is_limited: self.is_app(),
-        }))
+        let url = repository.clone_url.clone();
+        Ok(Some(self.credentials(&access, url).await?))
+    }
+
+    async fn submodule_credentials(
+        &self,
+        repository: &Repository,
+        name: &FullName,
+    ) -> Result<Option<GitCredentials>, ForgeError> {
+        let access = Access::Named {
+            name: name.clone(),
+            installation: repository.installation,
+            needs: Needs::CONTENTS,
+        };
+        match self
+            .credentials(&access, repository.clone_url_of(name))
+            .await
+        {
+            Ok(credentials) => Ok(Some(credentials)),
+            // Others do without it, and git says so of those that do not.
+            Err(error) if error.fault == Fault::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     async fn examine(&self) -> Examination {

@@ -37,7 +37,15 @@ impl Minted {
 }
 
 /// Installation, repository if it is limited to one, and what it may do.
-type Key = (u64, Option<u64>, Needs);
+type Key = (u64, Option<Limit>, Needs);
+
+/// The only repository of a token.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Limit {
+    Number(u64),
+    Name(FullName),
+}
+
 /// Locked while a token is made, so that only one is.
 type Slot = Arc<tokio::sync::Mutex<Option<Minted>>>;
 
@@ -124,18 +132,18 @@ impl Tokens {
     async fn installation_token(&self, access: &Access, margin: i64) -> Result<Minted, ForgeError> {
         let key = self.key(access).await?;
         let now = self.http.clock.now();
-        let slot = self.slot(key, now);
+        let slot = self.slot(&key, now);
         let mut kept = slot.lock().await;
         if let Some(minted) = kept.as_ref().filter(|minted| minted.lasts(now, margin)) {
             return Ok(minted.clone());
         }
-        match self.mint(key, access).await {
+        match self.mint(&key, access).await {
             Ok(minted) => {
                 *kept = Some(minted.clone());
                 Ok(minted)
             }
             Err(error) => {
-                if let (Fault::NotFound, Access::Repository { name, .. }) = (error.fault, access) {
+                if let (Fault::NotFound, Some(name)) = (error.fault, access.name()) {
                     // It may be another installation's now.
                     lock(&self.installations).remove(name);
                 }
@@ -145,7 +153,7 @@ impl Tokens {
     }
 
     /// Where the token for `key` is kept. Now and then, those that are over are dropped.
-    fn slot(&self, key: Key, now: i64) -> Slot {
+    fn slot(&self, key: &Key, now: i64) -> Slot {
         let mut minted = lock(&self.minted);
         if minted.len().is_power_of_two() {
             minted.retain(|_, slot| {
@@ -156,7 +164,7 @@ impl Tokens {
                 slot.try_lock().map_or(true, |minted| !is_over(&minted))
             });
         }
-        Arc::clone(minted.entry(key).or_default())
+        Arc::clone(minted.entry(key.clone()).or_default())
     }
 
     async fn key(&self, access: &Access) -> Result<Key, ForgeError> {
@@ -173,12 +181,28 @@ impl Tokens {
                 installation,
                 needs,
             } => {
-                let installation = match installation {
-                    Some(installation) => *installation,
-                    None => self.installation_of(name).await?,
-                };
-                Ok((installation, Some(*id), *needs))
+                let installation = self.installation_or(*installation, name).await?;
+                Ok((installation, Some(Limit::Number(*id)), *needs))
             }
+            Access::Named {
+                name,
+                installation,
+                needs,
+            } => {
+                let installation = self.installation_or(*installation, name).await?;
+                Ok((installation, Some(Limit::Name(name.clone())), *needs))
+            }
+        }
+    }
+
+    async fn installation_or(
+        &self,
+        known: Option<u64>,
+        name: &FullName,
+    ) -> Result<u64, ForgeError> {
+        match known {
+            Some(installation) => Ok(installation),
+            None => self.installation_of(name).await,
         }
     }
 
@@ -201,12 +225,14 @@ impl Tokens {
     /// much of what is public can be read all the same.
     async fn mint(
         &self,
-        (installation, repository, needs): Key,
+        &(installation, ref limit, needs): &Key,
         access: &Access,
     ) -> Result<Minted, ForgeError> {
         let mut body = json!({"permissions": permissions(needs.0.iter().copied())});
-        if let Some(id) = repository {
-            body["repository_ids"] = json!([id]);
+        match limit {
+            Some(Limit::Number(id)) => body["repository_ids"] = json!([id]),
+            Some(Limit::Name(name)) => body["repositories"] = json!([name.name()]),
+            None => {}
         }
         match self.mint_once(installation, body.clone(), access).await {
             Err(error) if error.status == Some(422) => {
@@ -259,9 +285,9 @@ impl Tokens {
             token: String,
             expires_at: Timestamp,
         }
-        let doing = match access {
-            Access::Repository { name, .. } => format!("get a token for `{name}`"),
-            _ => format!("get a token of installation {installation}"),
+        let doing = match access.name() {
+            Some(name) => format!("get a token for `{name}`"),
+            None => format!("get a token of installation {installation}"),
         };
         let path = [
             "app",

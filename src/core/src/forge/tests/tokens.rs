@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use wiremock::{Request, ResponseTemplate};
 
 use crate::forge::clock::Clock;
-use crate::forge::{Fault, Forge as _, ForgeKind, Repository, Status, StatusState};
+use crate::forge::{Fault, Forge as _, ForgeKind, FullName, Repository, Status, StatusState};
 
 use super::Double;
 use super::double::{key, minted, plain, quick, repository};
@@ -279,4 +279,22 @@ async fn the_installation_of_a_repository_is_found_by_its_name() {
         .unwrap();
     let asked = double.requests().await;
     assert_eq!(asked[1], "POST /app/installations/3/access_tokens");
+}
+
+#[tokio::test]
+async fn a_submodule_has_a_token_of_its_own() {
+    let double = Double::github().await;
+    let github = double.as_github();
+    let library: FullName = "team/library".parse().unwrap();
+    for _ in 0..2 {
+        let credentials = github.submodule_credentials(&site(), &library).await;
+        let credentials = credentials.unwrap().unwrap();
+        assert_eq!(credentials.url, site().clone_url_of(&library));
+        assert!(credentials.is_limited);
+    }
+    let minted = double
+        .bodies("POST /app/installations/1/access_tokens")
+        .await;
+    let wanted = json!({"repositories": ["library"], "permissions": {"contents": "read"}});
+    assert_eq!(minted, [wanted]);
 }
