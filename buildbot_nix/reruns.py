@@ -39,9 +39,10 @@ async def _build_of(master: BuildMaster, project: Project, external_id: str | No
         return None
     if build is None:
         return None
-    builders = (project.eval_builder, project.build_builder)
-    rows = [await master.data.get(("builders", builder)) for builder in builders]
-    is_ours = build["builderid"] in [row["builderid"] for row in rows if row is not None]
+    # That of an attribute is a virtual one, of the same project.
+    builders = (project.eval_builder, build["builderid"])
+    ours, its = [await master.data.get(("builders", builder)) for builder in builders]
+    is_ours = ours is not None and its is not None and ours["projectid"] == its["projectid"]
     return int(external_id) if is_ours else None
 
 

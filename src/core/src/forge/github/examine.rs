@@ -9,14 +9,19 @@ use crate::forge::{
 
 use super::Github;
 use super::access::{Access, Needs};
-use super::hooks::{EVENTS, existing};
+use super::hooks::{CHECK_EVENT, EVENTS, existing};
 use super::wire::{HookConfig, Installation, Permissions, WireHook, missing};
 
 /// Permissions of the App, and what does not work without each.
-const PERMISSIONS: [(&str, &str, &str); 6] = [
+const PERMISSIONS: [(&str, &str, &str); 7] = [
     ("metadata", "read", "no repository is found"),
     ("contents", "read", "private repositories cannot be fetched"),
     ("statuses", "write", "commits get no status"),
+    (
+        "checks",
+        "write",
+        "commits get no check runs, and so no word at all",
+    ),
     (
         "repository_hooks",
         "write",
@@ -115,7 +120,7 @@ impl Github {
                 }
             }
         }
-        if self.settings.app_webhook {
+        if self.settings.app_webhook || self.settings.check_runs {
             self.examine_app_hook(&app.events, examination).await?;
         }
         Ok(())
@@ -125,10 +130,20 @@ impl Github {
     fn lacking(&self, granted: &Permissions) -> Vec<String> {
         PERMISSIONS
             .iter()
-            .filter(|(name, ..)| *name != "repository_hooks" || !self.settings.app_webhook)
+            .filter(|(name, ..)| self.is_used(name))
             .filter(|(name, level, _)| !missing(granted, &[(*name, *level)]).is_empty())
             .map(|(name, level, breaks)| format!("`{name}: {level}`: {breaks}"))
             .collect()
+    }
+
+    /// Whether the settings need the permission `name`.
+    fn is_used(&self, name: &str) -> bool {
+        match name {
+            "repository_hooks" => !self.settings.app_webhook,
+            "statuses" => !self.settings.check_runs,
+            "checks" => self.settings.check_runs,
+            _ => true,
+        }
     }
 
     async fn examine_app_hook(
@@ -148,8 +163,12 @@ impl Github {
                 "the next discovery sets it; if it was switched off, switch it on in the App's settings",
             ));
         }
-        let missing: Vec<&str> = EVENTS
+        let of_app = self.settings.app_webhook.then_some(EVENTS);
+        let of_checks = self.settings.check_runs.then_some(CHECK_EVENT);
+        let missing: Vec<&str> = of_app
             .into_iter()
+            .flatten()
+            .chain(of_checks)
             .filter(|event| !events.iter().any(|other| other == event))
             .collect();
         if !missing.is_empty() {

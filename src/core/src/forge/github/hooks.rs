@@ -1,3 +1,5 @@
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use crate::forge::hook::{ExistingHook, HookStep, WantedHook};
@@ -16,6 +18,12 @@ pub(super) const EVENTS: [&str; 5] = [
     "push",
     "repository",
 ];
+
+/// What the App is told alone, for the Re-run button.
+pub(super) const CHECK_EVENT: &str = "check_run";
+
+/// How long the App's own hook counts as looked at: about a discovery.
+const APP_HOOK_LASTS: Duration = Duration::from_secs(60);
 
 /// Stands for the App's own hook where those of repositories are kept by number.
 const APP: u64 = 0;
@@ -59,6 +67,13 @@ impl Github {
             }
         };
         memory.set_hook(repository.id, Some(wanted.fingerprint(id)));
+        if self.settings.check_runs {
+            match self.set_app_hook().await {
+                // The App has none, and so no button either.
+                Err(error) if error.fault != Fault::NotFound => return Err(error),
+                _ => {}
+            }
+        }
         Ok(change)
     }
 
@@ -74,10 +89,11 @@ impl Github {
         for hook in self.existing_hooks(repository, &access).await? {
             if hook.url == self.hooks.url {
                 self.delete(repository, hook.id, &access).await?;
+                change = HookChange::Removed;
             }
         }
         self.api.http.memory.set_hook(repository.id, None);
-        Ok(())
+        Ok(change)
     }
 
     async fn delete(
@@ -89,7 +105,6 @@ impl Github {
         let url = self.url(repository, &["hooks", &id.to_string()]);
         let call = Call::delete(format!("delete webhook {id} of `{repository}`"), url);
         match self.api.send(access, &call).await {
-                change = HookChange::Removed;
             Err(error) if error.fault != Fault::NotFound => Err(error),
             _ => Ok(()),
         }
@@ -124,6 +139,13 @@ impl Github {
             events: &[],
             secret: secrets.of_app(),
         };
+        let print = wanted.fingerprint(APP);
+        let mut of_app = self.hooks.of_app.lock().await;
+        let lasts =
+            |(at, before): &(Instant, String)| at.elapsed() < APP_HOOK_LASTS && *before == print;
+        if of_app.as_ref().is_some_and(lasts) {
+            return Ok(HookChange::Unchanged);
+        }
         let url = self.api.http.url(&["app", "hook", "config"]);
         let call = Call::get("read the webhook of the GitHub App", url.clone());
         let config: HookConfig = self.api.read(&Access::App, &call).await?;
@@ -142,12 +164,14 @@ impl Github {
         };
         let (step, _) = wanted.compare(&[hook], memory.hook(APP).as_deref());
         if matches!(step, HookStep::Nothing { .. }) {
+            *of_app = Some((Instant::now(), print));
             return Ok(HookChange::Unchanged);
         }
         let body = shape(&wanted)["config"].clone();
         let call = Call::patch("update the webhook of the GitHub App", url, body);
         self.api.send(&Access::App, &call).await?;
-        memory.set_hook(APP, Some(wanted.fingerprint(APP)));
+        memory.set_hook(APP, Some(print.clone()));
+        *of_app = Some((Instant::now(), print));
         Ok(HookChange::Updated)
     }
 }

@@ -13,6 +13,7 @@ mod wire;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -46,6 +47,8 @@ pub(super) struct Github {
 struct HookSource {
     /// What hooks deliver to.
     url: String,
+    /// When the App's own was as it should be, and how: every repository asks for it.
+    of_app: tokio::sync::Mutex<Option<(Instant, String)>>,
 }
 
 impl Github {
@@ -79,6 +82,7 @@ impl Github {
             filters: settings.common.filters.clone(),
             hooks: HookSource {
                 url: format!("{webhook_base_url}change_hook/github"),
+                of_app: tokio::sync::Mutex::default(),
             },
             places: places.clone(),
             settings: settings.clone(),
@@ -112,15 +116,15 @@ impl Github {
             is_limited: self.is_app(),
         })
     }
-}
-
-#[async_trait]
-impl Forge for Github {
 
     fn secrets(&self) -> Result<HookSecrets, ForgeError> {
         HookSecrets::load(&self.settings.common.webhook, &self.places)
             .map_err(|error| ForgeError::new(Fault::Auth, "set up webhooks", error.to_string()))
     }
+}
+
+#[async_trait]
+impl Forge for Github {
     fn kind(&self) -> ForgeKind {
         ForgeKind::Github
     }

@@ -29,7 +29,10 @@ fn permissions(change: &Value) -> Value {
 
 /// A GitHub App, where `app` and `granted` change what it may do.
 async fn app(app: &Value, granted: &Value) -> Double {
-    let double = Double::github().await;
+    app_of(Double::github().await, app, granted).await
+}
+
+async fn app_of(double: Double, app: &Value, granted: &Value) -> Double {
     let described = json!({"slug": "ci", "permissions": permissions(app), "events": []});
     double.answers("GET", "/app", 200, described).await;
     let installation = json!({
@@ -68,6 +71,30 @@ async fn what_an_app_lacks_is_told_with_what_it_breaks() {
     problem: `team` has not granted `contents: read`: private repositories cannot be fetched
       who owns it has to accept the App's new permissions, in its settings under `GitHub Apps`
     "#);
+}
+
+#[tokio::test]
+async fn check_runs_need_more_of_an_app() {
+    let text = "
+url: https://ci.example.org
+build_systems: [x86_64-linux]
+local_workers: 1
+github: {id: 7, instance_url: URL, api_url: URL, check_runs: true}
+";
+    let double = Double::with(text).await;
+    double.mints_tokens().await;
+    let lacking = json!({"checks": "read", "statuses": "none"});
+    let double = app_of(double, &lacking, &lacking).await;
+    let config = json!({"url": "https://other/", "content_type": "json", "insecure_ssl": "0"});
+    double.answers("GET", "/app/hook/config", 200, config).await;
+    insta::assert_snapshot!(told(&double.as_github().examine().await.findings), @r"
+    problem: the GitHub App lacks `checks: write`: commits get no check runs, and so no word at all
+      add it in the App's settings, and accept the change where the App is installed
+    problem: the webhook of the GitHub App delivers to `https://other/` instead of `https://ci.example.org/change_hook/github`
+      the next discovery sets it; if it was switched off, switch it on in the App's settings
+    problem: the GitHub App does not get the events check_run
+      tick them in the App's settings, under `Permissions & events`
+    ");
 }
 
 #[tokio::test]

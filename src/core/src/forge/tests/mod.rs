@@ -6,6 +6,7 @@ mod examine;
 mod faults;
 mod gitea;
 mod github;
+mod modes;
 mod statuses;
 mod tokens;
 
