@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.e2e.download import Download
 from tests.e2e.world import BUILD, EVAL, GREEN, TOPIC, Place, World
 from tests.fakes import faults
 from tests.fakes.model import Repository
@@ -14,8 +15,6 @@ from tests.repository import flake
 from tests.waiting import wait_until
 
 HELLO = flake('hello = ok "hello";')
-#: Takes some seconds to build.
-LONG = flake('long = drv "long" "pause 6; echo done > $out" {};')
 
 
 @pytest.fixture(params=["github", "gitea"])
@@ -82,10 +81,12 @@ def test_statuses_are_sent_until_they_arrive(place: Place, repository: Repositor
 
 def test_a_token_that_ends_in_mid_run(world: World, shared: dict[str, Repository]) -> None:
     place, repository = Place(world, "github"), shared["github"]
-    sha = place.forge.push(repository, salted(LONG, "token"))
-    place.wait_for(repository, sha, {EVAL: "success", BUILD: "pending"})
-    world.github.expire_tokens()
-    place.wait_for(repository, sha, GREEN)
+    with Download(waits=True) as download:
+        sha = place.forge.push(repository, flake(download.checks))
+        place.wait_for(repository, sha, {EVAL: "success", BUILD: "pending"})
+        world.github.expire_tokens()
+        download.appear()
+        place.wait_for(repository, sha, GREEN)
 
 
 def test_deliveries_twice_and_in_another_order(place: Place, repository: Repository) -> None:
@@ -137,10 +138,12 @@ def test_forged_deliveries(place: Place, repository: Repository) -> None:
 def test_a_repository_gets_another_name(place: Place) -> None:
     repository = place.create("before", HELLO)
     place.wait_for(repository, head_of(repository), GREEN)
-    sha = place.forge.push(repository, salted(LONG, "renamed"))
-    place.wait_for(repository, sha, {EVAL: "success", BUILD: "pending"})
-    place.forge.rename(repository, "after")
-    place.wait_for(repository, sha, GREEN)
+    with Download(waits=True) as download:
+        sha = place.forge.push(repository, flake(download.checks))
+        place.wait_for(repository, sha, {EVAL: "success", BUILD: "pending"})
+        place.forge.rename(repository, "after")
+        download.appear()
+        place.wait_for(repository, sha, GREEN)
     place.look()
     again = place.forge.push(repository, {"note": "renamed"})
     place.wait_for(repository, again, GREEN)
@@ -154,25 +157,25 @@ def test_a_repository_that_is_built_no_more(place: Place) -> None:
     place.look()
     builders = [row["name"] for row in place.instance.rest.get("builders", masterids__contains=1)]
     assert f"{repository.full_name}/nix-eval" not in builders
+    assert repository.hooks == []
     place.forge.set_topics(repository, TOPIC)
     place.look()
     sha = place.forge.push(repository, {"note": "back"})
-    assert repository.hooks == []
     place.wait_for(repository, sha, GREEN)
 
 
 def test_a_master_that_is_killed_in_mid_run(place: Place, repository: Repository) -> None:
-    sha = place.forge.push(repository, salted(LONG, "killed"))
-    place.wait_for(repository, sha, {EVAL: "success", BUILD: "pending"})
-    kill(place)
-    # Nobody listens meanwhile.
-    unheard = place.forge.open_pull_request(
-        repository, salted(HELLO, "unheard"), branch="unheard-too"
-    )
-    place.forge.deliveries.settle()
-    start(place)
-    place.wait_for(repository, sha, GREEN)
-    place.wait_for(repository, unheard.head_sha, GREEN)
+    with Download(waits=True) as download:
+        sha = place.forge.push(repository, flake(download.checks))
+        place.wait_for(repository, sha, {EVAL: "success", BUILD: "pending"})
+        kill(place)
+        # Nobody listens meanwhile.
+        unheard = place.forge.open_pull_request(repository, HELLO, branch="unheard-too")
+        place.forge.deliveries.settle()
+        download.appear()
+        start(place)
+        place.wait_for(repository, sha, GREEN)
+        place.wait_for(repository, unheard.head_sha, GREEN)
 
 
 def test_a_master_starts_without_its_forges(place: Place, repository: Repository) -> None:

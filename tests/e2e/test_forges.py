@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
-from uuid import uuid4
 
 import pytest
 
 from tests.e2e.download import Download
 from tests.e2e.world import BUILD, EVAL, GREEN, LIBRARY, ORGANIZATION, RED, Place, World
 from tests.fakes.model import Repository
-from tests.fakes.server import Answer, Exchange, Server
 from tests.processes import files_with
 from tests.repository import SYSTEM, flake
 
@@ -64,12 +61,13 @@ def test_a_push_is_built(place: Place, repository: Repository) -> None:
     statuses = place.wait_for(repository, sha, {**RED, failed: "failure"})
     child = place.instance.children(place.build_of(repository, sha))["broken"]
     assert statuses[failed].target_url == place.instance.url + child.path
-    assert place.build_of(repository, sha).properties["event"] == "push"
+    properties = place.build_of(repository, sha).properties
+    assert (properties["event"], properties["branch"]) == ("push", "main")
+    assert properties["tested_on_branch"] == "yes"
 
 
 def test_rebuilding_a_failed_attribute_makes_all_green(place: Place) -> None:
-    text = f"some text {uuid4().hex}"
-    with Download(text) as download:
+    with Download() as download:
         files = flake(download.checks + 'after = drv "after" "echo > $out" { needs = uses; };')
         repository = place.create("rebuilt", files)
         sha = head_of(repository)
@@ -77,38 +75,10 @@ def test_rebuilding_a_failed_attribute_makes_all_green(place: Place) -> None:
         names = [f"{checks}.{name}" for name in ("uses", "after")]
         place.wait_for(repository, sha, {**RED, **dict.fromkeys(names, "failure")})
         child = place.instance.children(place.build_of(repository, sha))["uses"]
-        download.is_there = True
+        download.appear()
         ended = place.instance.wait_for_end(place.instance.rebuild(child.id))
     assert ended.result == "success", ended.texts()
     place.wait_for(repository, sha, {**GREEN, **dict.fromkeys(names, "success")})
-
-
-class Download:
-    """A file on a web server that is not there yet, and a check that needs it."""
-
-    def __init__(self, text: str) -> None:
-        self.is_there = False
-        self._text = text.encode()
-        self._server = Server(self._serve)
-        digest = hashlib.sha256(self._text).hexdigest()
-        self.checks = f"""
-          uses = let
-            fetched = derivation {{
-              name = "fetched"; system = "builtin"; builder = "builtin:fetchurl";
-              url = "{self._server.url}/text";
-              outputHashMode = "flat"; outputHashAlgo = "sha256"; outputHash = "{digest}";
-            }};
-          in drv "uses" "read -r text < ${{fetched}}; echo done > $out" {{}};
-        """
-
-    def _serve(self, exchange: Exchange) -> None:
-        exchange.send(Answer(200, self._text) if self.is_there else Answer(404))
-
-    def __enter__(self) -> Download:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.stop()
 
 
 def test_tags_and_words_that_say_so_build_nothing(place: Place, repository: Repository) -> None:
@@ -122,7 +92,18 @@ def test_tags_and_words_that_say_so_build_nothing(place: Place, repository: Repo
 
 def test_a_stranger_waits_until_a_member_agrees(place: Place, repository: Repository) -> None:
     files = flake('hello = ok "hello"; forked = ok "forked";')
-    pull = place.forge.open_pull_request(repository, files, by="mallory", fork=True)
+    # A branch that is called like the default one is not it.
+    pull = place.forge.open_pull_request(repository, files, by="mallory", fork=True, branch="main")
+    waiting = place.wait_for(repository, pull.head_sha, {EVAL: "pending"})
+    assert "a member comments /build" in waiting[EVAL].description
+    # Not everybody's word counts, nor does what changes no commit.
+    place.forge.comment(pull, "/build", by="mallory")
+    place.forge.comment(pull, "Looks good", by="alice")
+    place.forge.edit(pull, "A better title")
+    place.forge.deliveries.settle()
+    place.look()
+    assert place.evaluations(repository, pull.head_sha) == 0
+    place.forge.comment(pull, "/build", by="alice")
     statuses = place.wait_for(repository, pull.head_sha, GREEN)
     assert statuses[BUILD].description.startswith("1 built")
     build = place.build_of(repository, pull.head_sha)
@@ -205,11 +186,14 @@ def test_forks_with_equal_branch_names_leave_each_other_alone(
         place.forge.open_pull_request(repository, ENDLESS, branch="patch-1", by=login, fork=True)
         for login in ("mallory", "eve")
     ]
+    for pull in pulls:
+        place.forge.comment(pull, "/build", by="alice")
     heads = [pull.head_sha for pull in pulls]
     builds = [place.wait_for_start(repository, head) for head in heads]
     for head in heads:
         place.wait_for(repository, head, {EVAL: "success", BUILD: "pending"})
     sha = place.forge.push_to(pulls[0], HELLO)
+    place.forge.comment(pulls[0], "/build", by="alice")
     superseded = place.instance.wait_for_end(builds[0])
     assert superseded.result == "cancelled", superseded.texts()
     place.wait_for(repository, heads[0], {EVAL: "success", BUILD: "error"})
@@ -245,6 +229,25 @@ def test_merge_queues(place: Place, repository: Repository) -> None:
     place.dequeue(pull, sha, merged=True)
     assert head_of(repository) == sha
 
+
+def test_a_deleted_branch_ends_its_run(place: Place, repository: Repository) -> None:
+    pull = place.forge.open_pull_request(repository, ENDLESS, branch="given-up")
+    sha = place.queue(pull)
+    build_id = place.wait_for_start(repository, sha)
+    place.wait_for(repository, sha, {EVAL: "success", BUILD: "pending"})
+    place.dequeue(pull, sha, merged=False)
+    assert place.instance.wait_for_end(build_id).result == "cancelled"
+    place.wait_for(repository, sha, {EVAL: "success", BUILD: "error"})
+    place.forge.close(pull)
+
+
+def test_an_evaluation_that_fails_is_told(place: Place, repository: Repository) -> None:
+    sha = place.forge.push(repository, {"flake.nix": "{ outputs = _: throw"})
+    statuses = place.wait_for(repository, sha, {EVAL: "failure"})
+    assert statuses[EVAL].description
+    place.forge.push(repository, HELLO, message="Mend it [skip ci]")
+
+
 def test_private_submodules_are_for_the_repository_itself(place: Place) -> None:
     name = f"{ORGANIZATION}/{place.name}-{LIBRARY}"
     library = place.forge.create_repository(name, {"text": "1"}, private=True)
@@ -274,25 +277,6 @@ def with_submodules(place: Place, repository: Repository, commit: str, **urls: s
         repository.git.git("update-index", "--add", "--cacheinfo", f"160000,{commit},{name}")
         sections.append(f'[submodule "{name}"]\npath = {name}\nurl = {url}\n')
     return place.forge.push(repository, {".gitmodules": "".join(sections)})
-
-
-
-def test_a_deleted_branch_ends_its_run(place: Place, repository: Repository) -> None:
-    pull = place.forge.open_pull_request(repository, ENDLESS, branch="given-up")
-    sha = place.queue(pull)
-    build_id = place.wait_for_start(repository, sha)
-    place.wait_for(repository, sha, {EVAL: "success", BUILD: "pending"})
-    place.dequeue(pull, sha, merged=False)
-    assert place.instance.wait_for_end(build_id).result == "cancelled"
-    place.wait_for(repository, sha, {EVAL: "success", BUILD: "error"})
-    place.forge.close(pull)
-
-
-def test_an_evaluation_that_fails_is_told(place: Place, repository: Repository) -> None:
-    sha = place.forge.push(repository, {"flake.nix": "{ outputs = _: throw"})
-    statuses = place.wait_for(repository, sha, {EVAL: "failure"})
-    assert statuses[EVAL].description
-    place.forge.push(repository, HELLO, message="Mend it [skip ci]")
 
 
 def test_secrets_are_nowhere_but_in_their_files(world: World, place: Place) -> None:

@@ -44,9 +44,9 @@ class World:
         self.gitea_token = self.gitea.bot_token("ci")
         hook_secret = str(self.write_secret("hook-secret", HOOK_SECRET))
         self.instance.settings |= {
+            "pull_requests": {"trust": "approve"},
             "github": {
                 "id": self.app.id,
-            "pull_requests": {"trust": "approve"},
                 "secret_key_file": str(self.write_secret("app.pem", self.app.key)),
                 "instance_url": self.github.url,
                 "webhook_secret_file": hook_secret,
