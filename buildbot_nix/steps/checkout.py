@@ -8,6 +8,7 @@ from buildbot.util.twisted import async_to_deferred
 from buildbot_nix._native import CheckoutReader, Plan, Project
 from buildbot_nix.agent import no_word, run_agent, text_properties, was_killed
 from buildbot_nix.continuation import find_continued, may_start_again
+from buildbot_nix.errors import BuildbotNixError
 from buildbot_nix.steps.credentials import WithCredentials
 
 #: Seconds that Buildbot waits longer than the agent before it ends a checkout itself.
@@ -59,11 +60,16 @@ class Checkout(WithCredentials):
             project, properties, f"../{CREDENTIALS}" if secrets else None
         )
         max_time = self._plan.checkout_timeout + GRACE_SECONDS
-        remote = await self.with_credentials(
-            CREDENTIALS,
-            secrets,
-            lambda: run_agent(self, command, reader.feed, max_time=max_time),
-        )
+        try:
+            remote = await self.with_credentials(
+                CREDENTIALS,
+                secrets,
+                lambda: run_agent(self, command, reader.feed, max_time=max_time),
+            )
+        except BuildbotNixError as error:
+            # A forge that makes no token, a file that cannot be read.
+            self._summary = str(error)
+            return EXCEPTION
         if remote.output_error is not None:
             self._summary = str(remote.output_error)
             return EXCEPTION

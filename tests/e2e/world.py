@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,11 @@ class World:
                 forge.stop()
         for forge in self.forges.values():
             forge.assert_valid()
+
+    def tracebacks(self) -> list[str]:
+        """Those in the master's log."""
+        text = self.instance.twistd_log.read_text(errors="replace")
+        return re.findall(r".*\n\s*Traceback.*(?:\n\t.*)*", text)
 
     def watch(self) -> Watch:
         """Looks for secrets where other processes can see them."""

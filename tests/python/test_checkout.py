@@ -25,6 +25,7 @@ from twisted.trial import unittest
 
 from buildbot_nix._native import Plan, load_plan
 from buildbot_nix.agent import TERM_SECONDS
+from buildbot_nix.errors import ForgeUnavailableError
 from buildbot_nix.steps.checkout import CREDENTIALS, GRACE_SECONDS, Checkout
 
 HEAD, MERGE, TREE, BASE = ("1" * 40, "2" * 40, "3" * 40, "4" * 40)
@@ -133,6 +134,18 @@ class TestCheckout(TestBuildStepMixin, TestReactorMixin, unittest.TestCase):
             "is it on the worker's `PATH`?"
         )
         return self.check("", 127, EXCEPTION, text)
+
+    def test_a_forge_that_makes_no_credentials(self) -> Any:
+        self.set_up(properties={}, credentials_file="./password")
+        others = self.build.render
+        error = ForgeUnavailableError("cannot get a token")
+
+        def render(value: Any) -> Any:
+            return defer.fail(error) if isinstance(value, Secret) else others(value)
+
+        self.build.render = render
+        self.expect_outcome(EXCEPTION, "cannot get a token")
+        return self.run_step()
 
     def credentials(self, rc: int, *, interrupted: bool = False) -> list[Any]:
         folder = f"../{CREDENTIALS}"

@@ -112,8 +112,7 @@ pub trait Forge: Send + Sync {
         repository: &Repository,
     ) -> Result<Option<GitCredentials>, ForgeError>;
 
-    /// The same for repository `name`, a submodule of `repository` that has the same owner; none
-    /// too if there is no such repository, or we may not read it.
+    /// The same for repository `name`, a submodule of `repository` that has the same owner.
     async fn submodule_credentials(
         &self,
         repository: &Repository,

@@ -120,10 +120,27 @@ impl Github {
                 }
             }
         }
+        self.examine_submodules(examination).await;
         if self.settings.app_webhook || self.settings.check_runs {
             self.examine_app_hook(&app.events, examination).await?;
         }
         Ok(())
+    }
+
+    async fn examine_submodules(&self, examination: &mut Examination) {
+        for name in &self.settings.common.submodules {
+            let access = Access::Named {
+                name: name.clone(),
+                installation: None,
+                needs: Needs::CONTENTS,
+            };
+            if let Err(error) = self.api.authority.for_git(&access).await {
+                examination.findings.push(Finding::problem(
+                    format!("submodule `{name}` cannot be fetched: {error}"),
+                    "install the App for it, or take it out of `github.submodules`",
+                ));
+            }
+        }
     }
 
     /// What is missing of the permissions, and what that breaks.

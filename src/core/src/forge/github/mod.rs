@@ -273,15 +273,8 @@ impl Forge for Github {
             installation: repository.installation,
             needs: Needs::CONTENTS,
         };
-        match self
-            .credentials(&access, repository.clone_url_of(name))
-            .await
-        {
-            Ok(credentials) => Ok(Some(credentials)),
-            // Others do without it, and git says so of those that do not.
-            Err(error) if error.fault == Fault::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
+        let url = repository.clone_url_of(name);
+        Ok(Some(self.credentials(&access, url).await?))
     }
 
     async fn examine(&self) -> Examination {

@@ -98,6 +98,28 @@ github: {id: 7, instance_url: URL, api_url: URL, check_runs: true}
 }
 
 #[tokio::test]
+async fn submodules_that_the_app_cannot_read_are_named() {
+    let text = "
+url: https://ci.example.org
+build_systems: [x86_64-linux]
+local_workers: 1
+github: {id: 7, instance_url: URL, api_url: URL, submodules: [team/library, team/gone]}
+";
+    let double = Double::with(text).await;
+    double.mints_tokens().await;
+    let double = app_of(double, &json!({}), &json!({})).await;
+    let installation = "/repos/team/library/installation";
+    double
+        .answers("GET", installation, 200, json!({"id": 1}))
+        .await;
+    let findings = double.as_github().examine().await.findings;
+    insta::assert_snapshot!(told(&findings).replace(&double.server.uri(), "URL"), @r"
+    problem: submodule `team/gone` cannot be fetched: cannot find the App's installation for `team/gone`: `URL/repos/team/gone/installation` answered 404 (Not Found)
+      install the App for it, or take it out of `github.submodules`
+    ");
+}
+
+#[tokio::test]
 async fn scopes_of_a_persons_token_are_read() {
     let double = Double::with(super::tokens::PERSON).await;
     let user = wiremock::ResponseTemplate::new(200)
