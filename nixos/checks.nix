@@ -34,6 +34,8 @@ let
     ../Cargo.toml
     ../buildbot_nix
     ../clippy.toml
+    # Tests hold it against what is.
+    ../docs
     ../patches
     ../python
     ../src

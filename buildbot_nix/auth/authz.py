@@ -106,16 +106,16 @@ class Authorizer(Authz):
         what = f"{action} on {place(ep)}"
         if Action.Purge in asked.actions:
             what += ", and to forget failures"
-        is_seen = asked.actions == (Action.See,)
+        only_looks = asked.actions == (Action.See,)
         for wanted, project in product(asked.actions, asked.projects):
             decision = await self.rule(user, wanted, project, asked.author)
             if decision.hidden:
                 raise InvalidPathError(f"Invalid path: {place(ep)}")
             if not decision.allowed:
-                if not is_seen:
+                if not only_looks:
                     audit(user, f"was denied {what}: {decision.reason}")
                 raise Forbidden(decision.reason.encode())
-        if not is_seen:
+        if not only_looks:
             audit(user, f"did {what}")
         if asked.actions[0] in (Action.Stop, Action.Cancel):
             # What the build says of its end. Buildbot passes on these very parameters.

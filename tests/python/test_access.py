@@ -6,19 +6,22 @@ import ast
 import inspect
 import textwrap
 from collections.abc import Generator, Iterator
+from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 from urllib.parse import quote, unquote
 
 from buildbot.data import base
 from buildbot.data.exceptions import InvalidPathError
 from buildbot.data.resultspec import ResultSpec
 from buildbot.test import fakedb
+from buildbot.www.service import BuildbotSite
 from twisted.internet import defer
 
 from buildbot_nix.auth import authz
 from buildbot_nix.auth.authz import ACTIONS, AUTHOR_PROPERTY, user_of
 from buildbot_nix.auth.subjects import KEYS
-from buildbot_nix.auth.web import KINDS, OF_THEIR_PATH, Personal, sees_event
+from buildbot_nix.auth.web import KINDS, OF_THEIR_PATH, Personal, Site, sees_event
 from buildbot_nix.memory import FORGET_PROPERTY
 from tests.python.rights import PROJECTS, ROLES, Master
 
@@ -204,6 +207,12 @@ class TestVisibility(Master):
             ([], False),
         ):
             self.assertEqual(self.authz.shows_badge(path), expected, path)
+            site = Site.__new__(Site)
+            site.master = SimpleNamespace(www=SimpleNamespace(authz=self.authz))
+            request = mock.Mock(postpath=[b"plugins", b"badges", *path])
+            with mock.patch.object(BuildbotSite, "getResourceFor", return_value="a badge"):
+                found = site.getResourceFor(request)
+            self.assertEqual(found == "a badge", expected, path)
 
     @defer.inlineCallbacks
     def names(self, role: str, path: str) -> Generator[Any, Any, set[str]]:

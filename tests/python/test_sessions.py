@@ -18,6 +18,7 @@ from twisted.trial import unittest
 from buildbot_nix.auth import memberships
 from buildbot_nix.auth.memberships import BELIEVED, Memberships
 from buildbot_nix.auth.sessions import Sessions
+from buildbot_nix.auth.web import Session
 from buildbot_nix.errors import ForgeUnavailableError
 from buildbot_nix.state import State
 from tests.python.forge_plans import forge_plan, repository
@@ -84,6 +85,21 @@ class TestSessions(Base):
         again = yield self.started()
         self.assertEqual(again.user_info(kept)["memberships"], ["team", "elsewhere"])
         self.assertEqual(again.user_info(ended), ANONYMOUS)
+
+
+class TestCookie(unittest.TestCase):
+    def test_it_is_for_the_site_alone(self) -> None:
+        for url, is_secure in (("https://ci.example/", True), ("http://ci.example/", False)):
+            session = Session.__new__(Session)
+            master = SimpleNamespace(config=SimpleNamespace(buildbotURL=url))
+            session.site = SimpleNamespace(master=master)
+            # A proxy has unpacked what came encrypted.
+            request = mock.Mock(sitepath=[], isSecure=mock.Mock(return_value=False))
+            with mock.patch.object(Session, "uid", b"key"):
+                session.updateSession(request)
+            [sent] = [call.kwargs for call in request.addCookie.call_args_list]
+            self.assertEqual(sent["secure"], is_secure)
+            self.assertEqual((sent["httpOnly"], sent["sameSite"]), (True, b"lax"))
 
 
 class TestMemberships(Base):
