@@ -28,6 +28,15 @@ let
         others.
       '';
     };
+    submodules = keyOption {
+      type = types.listOf types.str;
+      default = [ ];
+      example = [ "my-organisation/library" ];
+      description = ''
+        Private repositories, as `owner/name`, that other repositories of the same owner may have as
+        submodules.
+      '';
+    };
     caFile = keyOption {
       type = types.path;
       unset = "for those of the system alone";

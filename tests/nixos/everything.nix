@@ -19,6 +19,7 @@ let
     topic = "ci";
     userAllowlist = [ "team" ];
     repoAllowlist = [ "other/site" ];
+    submodules = [ "team/library" ];
     caFile = "/etc/ssl/authority.pem";
     proxy = "http://proxy.example.org:3128";
   };
