@@ -34,7 +34,9 @@ def new(options: Options) -> Iterator[str | Aim]:
                 took[size], again = yield from pushes(bench, "mixed", size)
                 yield from of_size(took[size], again)
                 if size == COMPARED:
-                    yield from beside_nix(bench, "mixed", took[size])
+                    alone = nix_alone(bench, "mixed", size)
+                    yield alone.row(size)
+                    yield from beside_nix(took[size], alone)
             for size in options.bare:
                 yield bare_builds(bench, size).row()
             yield from growth(took)
@@ -46,7 +48,7 @@ def chain(options: Options) -> Iterator[str | Aim]:
         yield heading(TITLES)
         with Bench("chain", buildbot, options).running() as bench:
             run, _ = yield from pushes(bench, "chain", COMPARED)
-            yield from beside_nix(bench, "chain", run)
+            yield nix_alone(bench, "chain", COMPARED).row(COMPARED)
             yield from stalls(run)
 
 
@@ -97,14 +99,12 @@ def of_size(run: Measurement, again: Measurement) -> Iterator[Aim]:
     yield from stalls(run)
 
 
-def beside_nix(bench: Bench, shape: Shape, run: Measurement) -> Iterator[str | Aim]:
-    """A run in comparison with one `nix-build` of the same."""
-    alone = nix_alone(bench, shape, run.checks)
-    yield alone.row(run.checks)
+def beside_nix(run: Measurement, alone: Alone) -> Iterator[Aim]:
+    """What is aimed at in comparison with one `nix-build` of the same."""
     ratio, cpu = AIMS[run.buildbot]
-    about = f"{run.buildbot}: {run.checks} checks, {shape}"
-    yield Aim(f"{about}: times one `nix-build`", run.all_finished / alone.seconds, ratio)
-    yield Aim(f"{about}: master CPU", run.cpu, cpu, "s")
+    about = f"{run.buildbot}: {run.checks} checks"
+    yield Aim(f"{about}, times one `nix-build`", run.all_finished / alone.seconds, ratio)
+    yield Aim(f"{about}, master CPU", run.cpu, cpu, "s")
 
 
 def stalls(run: Measurement) -> Iterator[Aim]:

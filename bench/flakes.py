@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-Shape = Literal["mixed", "independent", "chain", "diamonds", "deep"]
+Shape = Literal["mixed", "independent", "chain", "deep"]
 
 #: Derivations that are no checks and that every check of the shape ``deep`` needs.
 SHARED = 320
@@ -139,11 +139,6 @@ def needs(shape: Shape, number: int) -> list[int]:
         return []
     if shape == "chain":
         return [number - 1]
-    if shape == "diamonds":
-        # 0 <- 1, 2 <- 3 <- 4, 5 <- 6 ...
-        if number % 3 == 0:
-            return [number - 2, number - 1]
-        return [number - number % 3]
     # As in the measurements of others: every tenth needs the one before.
     return [number - 1] if number % 10 == 0 else []
 
