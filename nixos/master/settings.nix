@@ -36,8 +36,8 @@ in
       description = ''
         What stands in the settings file besides what the other options put there, by the names that
         docs/configuration.md has; all that do not follow from the modules have an option too. What is
-        set here wins over them. The file is checked when the machine is built. It is world-readable: secrets are files,
-        see {option}`credentials`.
+        set here wins over them. The file is checked when the machine is built. It is world-readable:
+        secrets are files, see {option}`credentials`.
       '';
     };
 
