@@ -43,24 +43,35 @@ pub(crate) fn files_key(directory: &Path, flake_dir: &str, lock_file: &str) -> O
 /// The part of it that the files have.
 fn committed_key(directory: &Path, flake_dir: &str, lock_file: &str) -> Option<Key> {
     let git = Git { directory };
-    let identity = git.text(&[
-        "rev-parse",
-        "HEAD",
-        "HEAD^{tree}",
-        "--is-shallow-repository",
-    ])?;
+    let folder = folder(flake_dir)?;
+    let lock_path = if lock_file == LOCK_FILE {
+        format!("{folder}{LOCK_FILE}")
+    } else {
+        lock_file.to_owned()
+    };
+    let flake_path = format!("{folder}flake.nix");
+    let (identity, is_clean, files) = thread::scope(|scope| {
+        let is_clean = scope.spawn(|| git.is_clean());
+        let files = scope.spawn(|| git.files([&flake_path, &lock_path]));
+        let identity = git.text(&[
+            "rev-parse",
+            "HEAD",
+            "HEAD^{tree}",
+            "--is-shallow-repository",
+        ]);
+        (identity, joined(is_clean), joined(files))
+    });
+    let identity = identity?;
     let [commit, tree, is_shallow] = identity.lines().collect::<Vec<_>>().try_into().ok()?;
-    if !git.is_clean()? {
+    if !is_clean? {
         return None;
     }
-    let folder = folder(flake_dir)?;
-    let flake = git.file(&format!("{folder}flake.nix"))?;
-    let lock = if lock_file == LOCK_FILE {
-        git.file(&format!("{folder}{LOCK_FILE}"))
-    } else {
-        // Without the file that was named the key would stand for something else.
-        Some(git.file(lock_file)?)
-    };
+    let [flake, lock] = files?;
+    let flake = flake?;
+    // Without the file that was named the key would stand for something else.
+    if lock.is_none() && lock_file != LOCK_FILE {
+        return None;
+    }
     let pins = lock.as_deref().map_or(Some(Lock::NONE), Lock::read)?;
 
     let mut key = Key::new();
@@ -141,10 +152,25 @@ impl Git<'_> {
         Some(changes.is_empty())
     }
 
-    /// What the commit has as `path`; of a symbolic link, where it leads.
-    fn file(&self, path: &str) -> Option<Vec<u8>> {
-        let command = self.command(&["cat-file", "blob", &format!("HEAD:{path}")]);
-        Some(succeeded(&command)?.stdout)
+    /// What the commit has as these paths, as far as it has them; of a symbolic link, where it
+    /// leads.
+    fn files<const N: usize>(&self, paths: [&str; N]) -> Option<[Option<Vec<u8>>; N]> {
+        // A line for each is all that git reads.
+        if paths.iter().any(|path| path.contains('\n')) {
+            return None;
+        }
+        let names = paths.map(|path| format!("HEAD:{path}\n")).concat();
+        let command = self.command(&["cat-file", "--batch"]);
+        let captured = capture(&command, names.as_bytes(), LIMIT).ok()?;
+        if !captured.status.success() {
+            return None;
+        }
+        let mut rest = captured.stdout.as_slice();
+        let mut files = [const { None }; N];
+        for file in &mut files {
+            *file = next_file(&mut rest)?;
+        }
+        Some(files)
     }
 
     /// Whether git writes the commit into files when it exports them, as old versions of Nix have
@@ -166,7 +192,44 @@ impl Git<'_> {
     }
 }
 
+/// The next file in the output of `git cat-file --batch`: a line that ends with its size, and so
+/// many bytes with another newline. `Some(None)` if it is missing or no file.
+fn next_file(output: &mut &[u8]) -> Option<Option<Vec<u8>>> {
+    let end = output.iter().position(|byte| *byte == b'\n')?;
+    let line = String::from_utf8_lossy(output.get(..end)?).into_owned();
+    *output = output.get(end + 1..)?;
+    let mut words = line.rsplit(' ');
+    let (last, kind) = (words.next()?, words.next()?);
+    let Ok(size) = last.parse::<usize>() else {
+        return Some(None);
+    };
+    let content = output.get(..size)?.to_vec();
+    *output = output.get(size + 1..)?;
+    Some((kind == "blob").then_some(content))
+}
+
+fn joined<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| resume_unwind(panic))
+}
+
 fn succeeded(command: &CommandSpec) -> Option<Captured> {
     let captured = capture(command, b"", LIMIT).ok()?;
     captured.status.success().then_some(captured)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_told_apart_by_their_sizes() {
+        let mut output: &[u8] =
+            b"0123 blob 4\na\nb\n\nHEAD:x 7 missing\n4567 tree 2\n\0\n\n89 blob 0\n\nab blob 9\n";
+        let mut next = || next_file(&mut output);
+        assert_eq!(next(), Some(Some(b"a\nb\n".to_vec())));
+        assert_eq!(next(), Some(None));
+        assert_eq!(next(), Some(None));
+        assert_eq!(next(), Some(Some(Vec::new())));
+        assert_eq!(next(), None);
+    }
 }
