@@ -9,6 +9,7 @@ mod leftovers;
 mod memory;
 mod spawner;
 mod stop;
+mod time;
 
 pub use child::{Captured, Child, Stream, capture, describe_exit};
 pub use command::{CommandSpec, quoted};
@@ -16,3 +17,4 @@ pub use environment::environment;
 pub use leftovers::Leftovers;
 pub use memory::{memory_at_most, memory_now};
 pub use stop::{stop_requested, watch_stop_signals};
+pub use time::own_time;

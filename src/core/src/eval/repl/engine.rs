@@ -8,6 +8,7 @@ use super::super::found::{Found, Outlet};
 use super::super::walk::{Selection, Set};
 use super::Setup;
 use super::end::End;
+use super::pace::Pace;
 use super::queue::Queue;
 use super::reply::Item;
 use super::session::Session;
@@ -17,9 +18,6 @@ use crate::nix::AttrPath;
 
 /// How often progress is told and the need for another worker looked at.
 const TICK: Duration = Duration::from_millis(150);
-/// Attributes that take less are limited by the store that all evaluators write to; more of them
-/// only wait for each other (1,000 new trivial attributes: 0.8 s with one, 2 s with two).
-const PACE: Duration = Duration::from_millis(2);
 /// Attributes of one evaluation. More are no project but a set that contains itself.
 const ATTRIBUTES_MAX: usize = 250_000;
 /// Time for counting the attributes of all systems that nobody asked for.
@@ -110,7 +108,7 @@ impl Opened<'_> {
                 scope.spawn(move || worker.run())
             };
             let mut handles = vec![start(self.session.take(), 0)];
-            let (mut since, mut before) = (Instant::now(), 0);
+            let mut pace = Pace::new(Instant::now());
             while !queue.is_done_within(TICK) {
                 let (known, finished) = queue.progress();
                 outlet.send(Found::Progress {
@@ -123,13 +121,10 @@ impl Opened<'_> {
                 }
                 // Another evaluator has to load the flake again: only worth it where the ones
                 // that run cannot cope.
-                let workers = queue.workers();
-                let work = since.elapsed() * u32::try_from(workers).unwrap_or(u32::MAX);
-                let pace = work / u32::try_from(finished - before).unwrap_or(u32::MAX).max(1);
-                let is_worth_it = pace > PACE && queue.has_waiting();
-                if is_worth_it && workers < budget.share().evaluators {
+                let is_slow = pace.is_slow(queue.work(), Instant::now());
+                if is_slow && queue.has_waiting() && queue.workers() < budget.share().evaluators {
                     handles.push(start(None, handles.len()));
-                    (since, before) = (Instant::now(), finished);
+                    pace.reset(queue.work(), Instant::now());
                 }
             }
             let mut session = None;

@@ -6,10 +6,11 @@
 //! | what is typed | `request` |
 //! | what comes back | `reply` |
 //! | one process | `process`, `session`, `end` |
-//! | several of them | `queue`, `worker`, `engine` |
+//! | several of them | `queue`, `worker`, `pace`, `engine` |
 
 mod end;
 mod engine;
+mod pace;
 mod process;
 mod queue;
 mod reply;

@@ -14,7 +14,7 @@ use super::reply::{self, Reply};
 use super::request;
 use crate::error::Error;
 use crate::nix::{AttrPath, System};
-use crate::process::{Child, CommandSpec, Stream, memory_at_most, memory_now};
+use crate::process::{Child, CommandSpec, Stream, memory_at_most, memory_now, own_time};
 
 /// Longest line read. The names of a set with 100,000 members fit.
 const LINE_MAX: usize = 64 << 20;
@@ -123,6 +123,11 @@ impl Repl {
     /// The most memory that the process has occupied so far, in MiB, where the system tells.
     pub(super) fn most_memory(&mut self) -> Option<u64> {
         memory_at_most(self.child.worker_id()?)
+    }
+
+    /// The processor time that the process has spent in its own code, where the system tells.
+    pub(super) fn own_time(&mut self) -> Option<Duration> {
+        own_time(self.child.worker_id()?)
     }
 
     /// How the process ended, after it closed its stderr.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::super::event;
 use super::super::walk::Set;
+use super::pace::Work;
 
 /// Attributes that are waiting to be evaluated, shared by all workers.
 #[derive(Debug, Default)]
@@ -15,6 +16,7 @@ pub(super) struct Queue {
     changed: Condvar,
     known: AtomicUsize,
     finished: AtomicUsize,
+    work: Mutex<Work>,
     /// What each worker works on.
     current: Mutex<BTreeMap<usize, Current>>,
 }
@@ -123,6 +125,18 @@ impl Queue {
     /// Counts one attribute as finished.
     pub(super) fn finish_one(&self) {
         self.finished.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts what a task took.
+    pub(super) fn worked(&self, finished: usize, time: Duration) {
+        let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
+        work.finished += u32::try_from(finished).unwrap_or_default();
+        work.time += time;
+    }
+
+    /// What all tasks took so far.
+    pub(super) fn work(&self) -> Work {
+        *self.work.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Nobody gets another task.

@@ -175,6 +175,11 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// The processor time that the process has spent in its own code.
+    pub(super) fn own_time(&mut self) -> Duration {
+        self.repl.own_time().unwrap_or_default()
+    }
+
     /// Ends the process at once.
     pub(super) fn kill(mut self) {
         self.tell_memory();

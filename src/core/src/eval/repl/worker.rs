@@ -39,15 +39,19 @@ impl<'a> Worker<'a, '_> {
     /// Works until there is nothing left, or the budget has no place for it any more. Returns its
     /// evaluator, if that still runs.
     pub(super) fn run(mut self) -> Result<Option<Session<'a>>, Error> {
-        let mut batch = 4;
+        let mut batch = 1;
         while let Some(task) = self.queue.take(batch, || self.budget.share().evaluators) {
             let started = Instant::now();
+            let before = self.own_time();
             let size = task.members.len();
             let result = self.evaluate(&task);
             let elapsed = started.elapsed();
+            if let (Some(before), Some(after)) = (before, self.own_time()) {
+                self.queue.worked(size, after.saturating_sub(before));
+            }
             if elapsed > 4 * BATCH_TIME {
                 batch = (batch / 2).max(1);
-            } else if elapsed < BATCH_TIME && size == batch {
+            } else if elapsed < BATCH_TIME && size == batch && before.is_some() {
                 batch = (batch * 2).min(BATCH_MAX);
             }
             if result.is_err() || self.outlet.is_stopped() {
@@ -67,6 +71,13 @@ impl<'a> Worker<'a, '_> {
             }
         }
         Ok(self.session)
+    }
+
+    /// The processor time of the evaluator. `None` before its first attribute of weight, which has
+    /// to compute what others share with it.
+    fn own_time(&mut self) -> Option<Duration> {
+        let session = self.session.as_mut()?;
+        (!session.is_fresh).then(|| session.own_time())
     }
 
     fn evaluate(&mut self, task: &Task) -> Result<(), Error> {
