@@ -97,6 +97,9 @@ def contestants(program: str, path: str) -> list[Contestant]:
         Contestant("agent, Nix", agent(program, "nix", "--no-reuse")),
         Contestant("`nix eval`", plain, b"{"),
     ]
+    if shutil.which("bwrap", path=path):
+        options = ["--no-reuse", "--sandbox", "required"]
+        found.append(Contestant("agent, Nix, sandbox", agent(program, "nix", *options)))
     if shutil.which("nix-eval-jobs", path=path):
         found += [
             Contestant("agent, nix-eval-jobs", agent(program, "nix-eval-jobs", "--no-reuse")),

@@ -168,7 +168,7 @@ impl Git<'_> {
         let mut rest = captured.stdout.as_slice();
         let mut files = [const { None }; N];
         for file in &mut files {
-            *file = next_file(&mut rest)?;
+            (*file, rest) = next_file(rest)?;
         }
         Some(files)
     }
@@ -192,20 +192,20 @@ impl Git<'_> {
     }
 }
 
-/// The next file in the output of `git cat-file --batch`: a line that ends with its size, and so
-/// many bytes with another newline. `Some(None)` if it is missing or no file.
-fn next_file(output: &mut &[u8]) -> Option<Option<Vec<u8>>> {
+/// The next file in the output of `git cat-file --batch`, and what follows it: a line that ends with
+/// the size, and so many bytes with another newline. No file if it is missing or something else.
+fn next_file(output: &[u8]) -> Option<(Option<Vec<u8>>, &[u8])> {
     let end = output.iter().position(|byte| *byte == b'\n')?;
-    let line = String::from_utf8_lossy(output.get(..end)?).into_owned();
-    *output = output.get(end + 1..)?;
+    let line = String::from_utf8_lossy(output.get(..end)?);
+    let rest = output.get(end + 1..)?;
     let mut words = line.rsplit(' ');
-    let (last, kind) = (words.next()?, words.next()?);
-    let Ok(size) = last.parse::<usize>() else {
-        return Some(None);
+    let (size, kind) = (words.next()?, words.next()?);
+    let Ok(size) = size.parse::<usize>() else {
+        return Some((None, rest));
     };
-    let content = output.get(..size)?.to_vec();
-    *output = output.get(size + 1..)?;
-    Some((kind == "blob").then_some(content))
+    let content = rest.get(..size)?;
+    let file = (kind == "blob").then(|| content.to_vec());
+    Some((file, rest.get(size + 1..)?))
 }
 
 fn joined<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
@@ -223,13 +223,14 @@ mod tests {
 
     #[test]
     fn files_are_told_apart_by_their_sizes() {
-        let mut output: &[u8] =
-            b"0123 blob 4\na\nb\n\nHEAD:x 7 missing\n4567 tree 2\n\0\n\n89 blob 0\n\nab blob 9\n";
-        let mut next = || next_file(&mut output);
-        assert_eq!(next(), Some(Some(b"a\nb\n".to_vec())));
-        assert_eq!(next(), Some(None));
-        assert_eq!(next(), Some(None));
-        assert_eq!(next(), Some(Some(Vec::new())));
-        assert_eq!(next(), None);
+        let output = "0123 blob 4\na\nb\n\nHEAD:x 7 missing\n4567 tree 2\n\0\n\n89 blob 0\n\n";
+        let mut rest = output.as_bytes();
+        for expected in [Some(&b"a\nb\n"[..]), None, None, Some(b"")] {
+            let (file, after) = next_file(rest).unwrap();
+            assert_eq!(file.as_deref(), expected);
+            rest = after;
+        }
+        assert_eq!(next_file(rest), None);
+        assert_eq!(next_file(b"ab blob 9\nshort"), None);
     }
 }
