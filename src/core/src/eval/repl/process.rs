@@ -14,7 +14,7 @@ use super::reply::{self, Reply};
 use super::request;
 use crate::error::Error;
 use crate::nix::{AttrPath, System};
-use crate::process::{Child, CommandSpec, Stream, memory_at_most, memory_now, own_time};
+use crate::process::{Child, CommandSpec, Stream, memory_at_most, memory_now};
 
 /// Longest line read. The names of a set with 100,000 members fit.
 const LINE_MAX: usize = 64 << 20;
@@ -125,9 +125,9 @@ impl Repl {
         memory_at_most(self.child.worker_id()?)
     }
 
-    /// The processor time that the process has spent in its own code, where the system tells.
-    pub(super) fn own_time(&mut self) -> Option<Duration> {
-        own_time(self.child.worker_id()?)
+    /// The number of the process itself, whatever it runs in.
+    pub(super) fn id(&mut self) -> Option<u32> {
+        self.child.worker_id()
     }
 
     /// How the process ended, after it closed its stderr.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::super::event;
 use super::super::walk::Set;
 use super::pace::Work;
+use crate::process::own_time;
 
 /// Attributes that are waiting to be evaluated, shared by all workers.
 #[derive(Debug, Default)]
@@ -17,6 +18,8 @@ pub(super) struct Queue {
     known: AtomicUsize,
     finished: AtomicUsize,
     work: Mutex<Work>,
+    /// The evaluator of each worker.
+    processes: Mutex<BTreeMap<usize, u32>>,
     /// What each worker works on.
     current: Mutex<BTreeMap<usize, Current>>,
 }
@@ -136,7 +139,23 @@ impl Queue {
 
     /// What all tasks took so far.
     pub(super) fn work(&self) -> Work {
-        *self.work.lock().unwrap_or_else(PoisonError::into_inner)
+        let work = *self.work.lock().unwrap_or_else(PoisonError::into_inner);
+        let processes = self
+            .processes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let busy = processes.values().copied().filter_map(own_time).sum();
+        Work { busy, ..work }
+    }
+
+    /// Worker `number` has this process as its evaluator.
+    pub(super) fn has_process(&self, number: usize, process: Option<u32>) {
+        let processes = self.processes.lock();
+        let mut processes = processes.unwrap_or_else(PoisonError::into_inner);
+        match process {
+            Some(process) => processes.insert(number, process),
+            None => processes.remove(&number),
+        };
     }
 
     /// Nobody gets another task.

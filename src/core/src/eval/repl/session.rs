@@ -175,9 +175,9 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The processor time that the process has spent in its own code.
-    pub(super) fn own_time(&mut self) -> Duration {
-        self.repl.own_time().unwrap_or_default()
+    /// The number of the process.
+    pub(super) fn process(&mut self) -> Option<u32> {
+        self.repl.id()
     }
 
     /// Ends the process at once.

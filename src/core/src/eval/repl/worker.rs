@@ -14,6 +14,7 @@ use super::reply::Item;
 use super::session::Session;
 use crate::error::Error;
 use crate::nix::{AttrPath, DrvPath, System};
+use crate::process::own_time;
 
 /// Most attributes in one request: between two requests an evaluator waits for us, on a busy
 /// machine for milliseconds.
@@ -61,6 +62,7 @@ impl<'a> Worker<'a, '_> {
             self.queue.done();
             result?;
         }
+        self.queue.has_process(self.number, None);
         if let Some(session) = &mut self.session {
             session.tell_memory();
         }
@@ -77,11 +79,12 @@ impl<'a> Worker<'a, '_> {
     /// to compute what others share with it.
     fn own_time(&mut self) -> Option<Duration> {
         let session = self.session.as_mut()?;
-        (!session.is_fresh).then(|| session.own_time())
+        own_time(session.process()?).filter(|_| !session.is_fresh)
     }
 
     fn evaluate(&mut self, task: &Task) -> Result<(), Error> {
         let mut session = self.session_for(task)?;
+        self.queue.has_process(self.number, session.process());
         let set = Arc::clone(&task.set);
         let Range { start, end } = task.members.clone();
         let mut next = start;
