@@ -7,6 +7,7 @@
 
 mod adapter;
 mod clock;
+mod common;
 mod credentials;
 mod discovery;
 mod error;

@@ -1,5 +1,6 @@
 use serde::Deserialize;
 
+use crate::forge::common::User;
 use crate::forge::examine::{CONTEXTS, hook_findings};
 use crate::forge::http::Call;
 use crate::forge::{
@@ -9,7 +10,6 @@ use crate::forge::{
 
 use super::Gitea;
 use super::hooks::EVENTS;
-use super::wire::User;
 
 impl Gitea {
     pub(super) async fn examine_access(&self) -> Examination {
@@ -105,7 +105,7 @@ impl Gitea {
         let Some(head) = self.head(repository, &repository.default_branch).await? else {
             return Ok(None);
         };
-        let mut url = self.url(repository, &["statuses", &head]);
+        let mut url = self.api.url_in(repository, &["statuses", &head]);
         url.set_query(Some("sort=recentupdate&limit=50"));
         let call = Call::get(format!("read the statuses of `{repository}`"), url);
         let statuses: Vec<WireStatus> = self.api.read(&(), &call).await?;

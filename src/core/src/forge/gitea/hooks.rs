@@ -30,13 +30,13 @@ impl Gitea {
                 let doing = format!("create the webhook of `{repository}`");
                 let mut body = shape(&wanted);
                 body["type"] = json!("gitea");
-                let call = Call::create(doing, self.url(repository, &["hooks"]), body);
+                let call = Call::create(doing, self.api.url_in(repository, &["hooks"]), body);
                 let made: WireHook = self.api.read(&(), &call).await?;
                 (made.id, HookChange::Created)
             }
             HookStep::Update { id } => {
                 let doing = format!("update webhook {id} of `{repository}`");
-                let url = self.url(repository, &["hooks", &id.to_string()]);
+                let url = self.api.url_in(repository, &["hooks", &id.to_string()]);
                 let call = Call::patch(doing, url, shape(&wanted));
                 self.api.send(&(), &call).await?;
                 (id, HookChange::Updated)
@@ -62,7 +62,7 @@ impl Gitea {
     }
 
     async fn delete(&self, repository: &Repository, id: u64) -> Result<(), ForgeError> {
-        let url = self.url(repository, &["hooks", &id.to_string()]);
+        let url = self.api.url_in(repository, &["hooks", &id.to_string()]);
         let call = Call::delete(format!("delete webhook {id} of `{repository}`"), url);
         match self.api.send(&(), &call).await {
             Err(error) if error.fault != Fault::NotFound => Err(error),
@@ -74,7 +74,7 @@ impl Gitea {
         &self,
         repository: &Repository,
     ) -> Result<Vec<ExistingHook>, ForgeError> {
-        let mut url = self.url(repository, &["hooks"]);
+        let mut url = self.api.url_in(repository, &["hooks"]);
         url.set_query(Some("limit=50"));
         let call = Call::get(format!("list the webhooks of `{repository}`"), url);
         let pages: Vec<Page<Vec<WireHook>>> = self.api.list(&(), &call).await?;

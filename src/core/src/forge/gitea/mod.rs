@@ -1,10 +1,10 @@
 //! Gitea and Forgejo, by the API that they share: `/api/swagger` of every instance.
 
+mod branches;
 mod discover;
 mod examine;
 mod hooks;
 mod people;
-mod pulls;
 mod token;
 mod wire;
 
@@ -63,20 +63,17 @@ impl Gitea {
         let http = Arc::new(Http::new(connection, Clock::default(), memory)?);
         let authority = FixedToken::new(settings.token_file.clone(), places.clone());
         Ok(Self {
-            api: Api { http, authority },
+            api: Api {
+                http,
+                authority,
+                page_size: "limit=50",
+            },
             filters: settings.common.filters.clone(),
             hook_url: format!("{webhook_base_url}change_hook/gitea"),
             places: places.clone(),
             settings: settings.clone(),
             is_closed: OnceCell::new(),
         })
-    }
-
-    /// The URL of something in `repository`.
-    fn url(&self, repository: &Repository, segments: &[&str]) -> url::Url {
-        let name = &repository.full_name;
-        let path = ["repos", name.owner(), name.name()];
-        self.api.http.url(&[&path[..], segments].concat())
     }
 
     fn secrets(&self) -> Result<HookSecrets, ForgeError> {
@@ -161,7 +158,7 @@ impl Forge for Gitea {
             "description": super::status::cut(&status.description, super::DESCRIPTION_LENGTH_MAX),
             "target_url": status.target_url,
         });
-        let call = Call::replace(doing, self.url(repository, &["statuses", sha]), body);
+        let call = Call::replace(doing, self.api.url_in(repository, &["statuses", sha]), body);
         // Something in between may say yes to everything; the forge says what it has.
         match self.api.read::<IgnoredAny>(&(), &call).await {
             // Gitea fails if it has no such commit, instead of saying so.
@@ -207,14 +204,14 @@ impl Forge for Gitea {
         repository: &Repository,
         number: u64,
     ) -> Result<PullRequest, ForgeError> {
-        self.one_pull_request(repository, number).await
+        self.api.pull_request(&(), repository, number).await
     }
 
     async fn open_pull_requests(
         &self,
         repository: &Repository,
     ) -> Result<Vec<PullRequest>, ForgeError> {
-        self.list_pull_requests(repository).await
+        self.api.open_pull_requests(&(), repository).await
     }
 
     async fn branch_head(
@@ -229,7 +226,7 @@ impl Forge for Gitea {
         &self,
         repository: &Repository,
     ) -> Result<BTreeMap<String, String>, ForgeError> {
-        self.heads(repository).await
+        self.api.branch_heads(&(), repository).await
     }
 
     async fn permission(
@@ -237,11 +234,11 @@ impl Forge for Gitea {
         repository: &Repository,
         user: &str,
     ) -> Result<Permission, ForgeError> {
-        self.permission_of(repository, user).await
+        self.api.permission(&(), repository, user).await
     }
 
     async fn is_member(&self, repository: &Repository, user: &str) -> Result<bool, ForgeError> {
-        self.has_member(repository, user).await
+        self.api.is_member(&(), repository, user).await
     }
 
     async fn is_in_team(
@@ -262,7 +259,7 @@ impl Forge for Gitea {
     }
 
     async fn members(&self, repository: &Repository) -> Result<Vec<String>, ForgeError> {
-        self.list_members(repository).await
+        self.api.members(&(), repository).await
     }
 
     async fn git_credentials(

@@ -1,16 +1,10 @@
-use reqwest::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use crate::forge::http::{Call, Page};
-use crate::forge::{Fault, ForgeError, OwnerKind, Permission, Repository};
+use crate::forge::common::User;
+use crate::forge::http::Call;
+use crate::forge::{Fault, ForgeError, Repository};
 
 use super::Gitea;
-use super::wire::User;
-
-#[derive(Debug, Serialize, Deserialize)]
-struct Answer {
-    permission: String,
-}
 
 /// What searches answer.
 #[derive(Debug, Deserialize)]
@@ -25,42 +19,6 @@ struct Team {
 }
 
 impl Gitea {
-    pub(super) async fn permission_of(
-        &self,
-        repository: &Repository,
-        user: &str,
-    ) -> Result<Permission, ForgeError> {
-        let url = self.url(repository, &["collaborators", user, "permission"]);
-        let call = Call::get(format!("ask what `{user}` may do in `{repository}`"), url);
-        match self.api.read::<Answer>(&(), &call).await {
-            Ok(answer) => Ok(Permission::from_word(&answer.permission)),
-            // There is no such user.
-            Err(error) if error.fault == Fault::NotFound => Ok(Permission::Nothing),
-            Err(error) => Err(error),
-        }
-    }
-
-    pub(super) async fn has_member(
-        &self,
-        repository: &Repository,
-        user: &str,
-    ) -> Result<bool, ForgeError> {
-        let owner = repository.full_name.owner();
-        if repository.owner_kind == OwnerKind::User {
-            return Ok(owner.eq_ignore_ascii_case(user));
-        }
-        let url = self.api.http.url(&["orgs", owner, "members", user]);
-        let call = Call::get(
-            format!("ask whether `{user}` is a member of `{owner}`"),
-            url,
-        );
-        match self.api.send(&(), &call).await {
-            Ok(reply) => Ok(reply.status == StatusCode::NO_CONTENT),
-            Err(error) if error.fault == Fault::NotFound => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
     pub(super) async fn has_in_team(
         &self,
         repository: &Repository,
@@ -103,21 +61,5 @@ impl Gitea {
         Ok(found
             .find(|user| user.id.to_string() == id)
             .map(|user| user.login))
-    }
-
-    pub(super) async fn list_members(
-        &self,
-        repository: &Repository,
-    ) -> Result<Vec<String>, ForgeError> {
-        let owner = repository.full_name.owner();
-        if repository.owner_kind == OwnerKind::User {
-            return Ok(vec![owner.to_owned()]);
-        }
-        let mut url = self.api.http.url(&["orgs", owner, "members"]);
-        url.set_query(Some("limit=50"));
-        let call = Call::get(format!("list the members of `{owner}`"), url);
-        let pages: Vec<Page<Vec<User>>> = self.api.list(&(), &call).await?;
-        let members = pages.into_iter().flat_map(|page| page.content);
-        Ok(members.map(|member| member.login).collect())
     }
 }

@@ -110,45 +110,6 @@ pub(super) struct HookConfig {
     pub(super) content_type: String,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct WirePull {
-    pub(super) number: u64,
-    #[serde(default)]
-    pub(super) title: String,
-    #[serde(default)]
-    pub(super) html_url: String,
-    pub(super) state: String,
-    #[serde(default)]
-    pub(super) draft: bool,
-    #[serde(default)]
-    pub(super) user: Option<User>,
-    pub(super) head: PullEnd,
-    pub(super) base: PullEnd,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct User {
-    #[serde(default)]
-    pub(super) id: u64,
-    #[serde(default)]
-    pub(super) login: String,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct PullEnd {
-    #[serde(rename = "ref", default)]
-    pub(super) name: String,
-    #[serde(default)]
-    pub(super) sha: String,
-    #[serde(default)]
-    pub(super) repo: Option<PullRepository>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct PullRepository {
-    pub(super) full_name: FullName,
-}
-
 /// `null` where a list was to be expected: Go's empty one.
 fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
     deserializer: D,

@@ -37,7 +37,11 @@ impl Github {
         let mut parts = parts(run).into_iter();
         let mut body = parts.next().unwrap_or_default();
         body.insert("head_sha".to_owned(), json!(sha));
-        let call = Call::create(doing, self.url(repository, &["check-runs"]), body.into());
+        let call = Call::create(
+            doing,
+            self.api.url_in(repository, &["check-runs"]),
+            body.into(),
+        );
         let access = Access::repository(repository, Needs::CHECKS);
         let made: Made = self.api.read(&access, &call).await?;
         self.patch_check_run(repository, made.id, parts).await?;
@@ -63,7 +67,9 @@ impl Github {
         let access = Access::repository(repository, Needs::CHECKS);
         for body in bodies {
             let doing = format!("update check run {id} of `{repository}`");
-            let url = self.url(repository, &["check-runs", &id.to_string()]);
+            let url = self
+                .api
+                .url_in(repository, &["check-runs", &id.to_string()]);
             let call = Call::patch(doing, url, body.into());
             self.api.send(&access, &call).await?;
         }

@@ -301,7 +301,7 @@ impl Github {
         let hook = existing(hook);
         examination.findings = hook_findings(Some(&hook), &EVENTS, &self.hooks.url);
         examination.hook = Some(format!("{} ({})", hook.url, hook.events.join(", ")));
-        let mut url = self.url(repository, &["hooks", &id, "deliveries"]);
+        let mut url = self.api.url_in(repository, &["hooks", &id, "deliveries"]);
         url.set_query(Some("per_page=1"));
         let call = Call::get(format!("list the deliveries of `{repository}`"), url);
         let deliveries: Vec<WireDelivery> = self.api.read(&access, &call).await?;
@@ -335,7 +335,7 @@ impl Github {
         let Some(head) = self.head(repository, &repository.default_branch).await? else {
             return Ok(None);
         };
-        let mut url = self.url(repository, &["commits", &head, "status"]);
+        let mut url = self.api.url_in(repository, &["commits", &head, "status"]);
         url.set_query(Some("per_page=100"));
         let call = Call::get(format!("read the statuses of `{repository}`"), url);
         let access = Access::repository(repository, Needs::STATUSES);

@@ -51,7 +51,7 @@ impl Github {
             HookStep::Nothing { id } => (id, HookChange::Unchanged),
             HookStep::Create => {
                 let doing = format!("create the webhook of `{repository}`");
-                let url = self.url(repository, &["hooks"]);
+                let url = self.api.url_in(repository, &["hooks"]);
                 let mut body = shape(&wanted);
                 body["name"] = json!("web");
                 let call = Call::create(doing, url, body);
@@ -60,7 +60,7 @@ impl Github {
             }
             HookStep::Update { id } => {
                 let doing = format!("update webhook {id} of `{repository}`");
-                let url = self.url(repository, &["hooks", &id.to_string()]);
+                let url = self.api.url_in(repository, &["hooks", &id.to_string()]);
                 let call = Call::patch(doing, url, shape(&wanted));
                 self.api.send(&access, &call).await?;
                 (id, HookChange::Updated)
@@ -102,7 +102,7 @@ impl Github {
         id: u64,
         access: &Access,
     ) -> Result<(), ForgeError> {
-        let url = self.url(repository, &["hooks", &id.to_string()]);
+        let url = self.api.url_in(repository, &["hooks", &id.to_string()]);
         let call = Call::delete(format!("delete webhook {id} of `{repository}`"), url);
         match self.api.send(access, &call).await {
             Err(error) if error.fault != Fault::NotFound => Err(error),
@@ -124,7 +124,7 @@ impl Github {
         repository: &Repository,
         access: &Access,
     ) -> Result<Vec<WireHook>, ForgeError> {
-        let mut url = self.url(repository, &["hooks"]);
+        let mut url = self.api.url_in(repository, &["hooks"]);
         url.set_query(Some("per_page=100"));
         let call = Call::get(format!("list the webhooks of `{repository}`"), url);
         let pages: Vec<Page<Vec<WireHook>>> = self.api.list(access, &call).await?;

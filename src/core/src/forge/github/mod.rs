@@ -1,13 +1,13 @@
 //! GitHub, by its REST API: <https://docs.github.com/en/rest>.
 
 mod access;
+mod branches;
 mod checks;
 mod discover;
 mod examine;
 mod hooks;
 mod jwt;
 mod people;
-mod pulls;
 mod tokens;
 mod wire;
 
@@ -78,7 +78,11 @@ impl Github {
             places.clone(),
         );
         Ok(Self {
-            api: Api { http, authority },
+            api: Api {
+                http,
+                authority,
+                page_size: "per_page=100",
+            },
             filters: settings.common.filters.clone(),
             hooks: HookSource {
                 url: format!("{webhook_base_url}change_hook/github"),
@@ -91,13 +95,6 @@ impl Github {
 
     fn is_app(&self) -> bool {
         matches!(self.settings.credential, GithubCredential::App { .. })
-    }
-
-    /// The URL of something in `repository`.
-    fn url(&self, repository: &Repository, segments: &[&str]) -> url::Url {
-        let name = &repository.full_name;
-        let path = ["repos", name.owner(), name.name()];
-        self.api.http.url(&[&path[..], segments].concat())
     }
 
     /// What git needs for what `access` is to and `url` is of.
@@ -167,7 +164,7 @@ impl Forge for Github {
             "description": cut(&status.description, DESCRIPTION_LENGTH_MAX),
             "target_url": status.target_url,
         });
-        let call = Call::replace(doing, self.url(repository, &["statuses", sha]), body);
+        let call = Call::replace(doing, self.api.url_in(repository, &["statuses", sha]), body);
         let access = Access::repository(repository, Needs::STATUSES);
         // Something in between may say yes to everything; the forge says what it has.
         self.api.read::<IgnoredAny>(&access, &call).await.map(drop)
@@ -196,14 +193,16 @@ impl Forge for Github {
         repository: &Repository,
         number: u64,
     ) -> Result<PullRequest, ForgeError> {
-        self.one_pull_request(repository, number).await
+        let access = Access::repository(repository, Needs::PULL_REQUESTS);
+        self.api.pull_request(&access, repository, number).await
     }
 
     async fn open_pull_requests(
         &self,
         repository: &Repository,
     ) -> Result<Vec<PullRequest>, ForgeError> {
-        self.list_pull_requests(repository).await
+        let access = Access::owner(repository, Needs::PULL_REQUESTS);
+        self.api.open_pull_requests(&access, repository).await
     }
 
     async fn branch_head(
@@ -218,7 +217,8 @@ impl Forge for Github {
         &self,
         repository: &Repository,
     ) -> Result<BTreeMap<String, String>, ForgeError> {
-        self.heads(repository).await
+        let access = Access::owner(repository, Needs::CONTENTS);
+        self.api.branch_heads(&access, repository).await
     }
 
     async fn permission(
@@ -226,11 +226,13 @@ impl Forge for Github {
         repository: &Repository,
         user: &str,
     ) -> Result<Permission, ForgeError> {
-        self.permission_of(repository, user).await
+        let access = Access::repository(repository, Needs::METADATA);
+        self.api.permission(&access, repository, user).await
     }
 
     async fn is_member(&self, repository: &Repository, user: &str) -> Result<bool, ForgeError> {
-        self.has_member(repository, user).await
+        let access = Access::owner(repository, Needs::MEMBERS);
+        self.api.is_member(&access, repository, user).await
     }
 
     async fn is_in_team(
@@ -251,7 +253,8 @@ impl Forge for Github {
     }
 
     async fn members(&self, repository: &Repository) -> Result<Vec<String>, ForgeError> {
-        self.list_members(repository).await
+        let access = Access::owner(repository, Needs::MEMBERS);
+        self.api.members(&access, repository).await
     }
 
     async fn git_credentials(

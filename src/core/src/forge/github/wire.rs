@@ -169,31 +169,3 @@ impl HookConfig {
         self.insecure_ssl != "1" && self.insecure_ssl != 1
     }
 }
-
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct WirePull {
-    pub(super) number: u64,
-    pub(super) title: String,
-    pub(super) html_url: String,
-    pub(super) state: String,
-    #[serde(default)]
-    pub(super) draft: Option<bool>,
-    #[serde(default)]
-    pub(super) user: Option<Owner>,
-    pub(super) head: PullEnd,
-    pub(super) base: PullEnd,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct PullEnd {
-    #[serde(rename = "ref")]
-    pub(super) name: String,
-    pub(super) sha: String,
-    #[serde(default)]
-    pub(super) repo: Option<PullRepository>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct PullRepository {
-    pub(super) full_name: FullName,
-}

@@ -31,6 +31,8 @@ pub(in crate::forge) trait Authority: Send + Sync {
 pub(in crate::forge) struct Api<Auth> {
     pub(in crate::forge) http: Arc<Http>,
     pub(in crate::forge) authority: Auth,
+    /// What asks for as many as may be on one page of a list.
+    pub(in crate::forge) page_size: &'static str,
 }
 
 /// Pages of one list; ten thousand repositories are a hundred.
