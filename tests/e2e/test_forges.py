@@ -250,7 +250,7 @@ def test_an_evaluation_that_fails_is_told(place: Place, repository: Repository) 
 
 def test_private_submodules_are_for_the_repository_itself(place: Place) -> None:
     name = f"{ORGANIZATION}/{place.name}-{LIBRARY}"
-    library = place.forge.create_repository(name, {"text": "1"}, private=True)
+    library = place.forge.repository(name)
     repository = place.create("with-library", HELLO, private=True)
     # Over ssh, and beside it.
     sha = with_submodules(

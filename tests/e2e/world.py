@@ -38,8 +38,10 @@ class World:
         self.github = GitHub()
         self.gitea = Gitea(prefix="/git")
         self.forges: dict[str, Forge] = {"github": self.github, "gitea": self.gitea}
-        for forge in self.forges.values():
+        for name, forge in self.forges.items():
             forge.organization(ORGANIZATION, members=["alice"], admins=["ci"])
+            library = f"{ORGANIZATION}/{name}-{LIBRARY}"
+            forge.create_repository(library, {"text": "1"}, private=True)
         self.app = self.github.create_app()
         self.installation = self.github.install(self.app, ORGANIZATION)
         self.gitea_token = self.gitea.bot_token("ci")
