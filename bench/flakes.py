@@ -47,29 +47,8 @@ FOOTER = """    };
 """
 
 
-#: Builders print as fast as a shell can.
-CHATTY = """{
-  outputs = { self }: {
-    checks.@SYSTEM@ = builtins.listToAttrs (builtins.genList (number: rec {
-      name = "talk${toString number}";
-      value = derivation {
-        inherit name;
-        system = "@SYSTEM@";
-        builder = "/bin/sh";
-        args = [ "-c" ''
-          i=0
-          while [ $i -lt @LINES@ ]; do echo line $i of @SALT@; i=$((i + 1)); done
-          echo > $out
-        '' ];
-      };
-    }) @BUILDS@);
-  };
-}
-"""
-
-
-#: Fixed outputs: what they are is known without building them.
-STORED = """{
+#: Checks that differ in their number only.
+MANY = """{
   outputs = { self }: {
     checks.@SYSTEM@ = builtins.listToAttrs (builtins.genList (number: rec {
       name = "@NAME@${toString number}";
@@ -77,43 +56,36 @@ STORED = """{
         inherit name;
         system = "@SYSTEM@";
         builder = "/bin/sh";
-        args = [ "-c" "exit 1" ];
+        args = [ "-c" "@SCRIPT@" ];
         salt = "@SALT@";
-        outputHashMode = "flat";
-        outputHashAlgo = "sha256";
-        outputHash = builtins.hashString "sha256" "@TEXT@";
+        @MORE@
       };
     }) @COUNT@);
   };
 }
 """
+
 STORED_NAME = "bench-stored-"
 #: What is in each of them.
 STORED_TEXT = "stored"
+#: What an output is, is known without building it.
+FIXED = f"""outputHashMode = "flat";
+        outputHashAlgo = "sha256";
+        outputHash = builtins.hashString "sha256" "{STORED_TEXT}";"""
 
-#: Builders fail.
-FAILING = """{
-  outputs = { self }: {
-    checks.@SYSTEM@ = builtins.listToAttrs (builtins.genList (number: rec {
-      name = "bad${toString number}";
-      value = derivation {
-        inherit name;
-        system = "@SYSTEM@";
-        builder = "/bin/sh";
-        args = [ "-c" "echo @SALT@ does not work; exit 1" ];
-      };
-    }) @COUNT@);
-  };
-}
-"""
+
+def many(count: int, name: str, system: str, salt: str, script: str, more: str = "") -> str:
+    """Text of a flake with checks ``<name>0`` and so on, whose builders run ``script``. Another
+    salt gives other derivations."""
+    text = MANY.replace("@NAME@", name).replace("@SCRIPT@", script).replace("@MORE@", more)
+    text = text.replace("@COUNT@", str(count)).replace("@SYSTEM@", system)
+    return text.replace("@SALT@", salt)
 
 
 def stored(count: int, system: str, salt: str) -> str:
-    """Text of a flake whose outputs are files with :data:`STORED_TEXT`, called as
-    :func:`stored_name` says. Its derivations are new for each salt, the outputs are not."""
-    text = STORED.replace("@COUNT@", str(count)).replace("@NAME@", STORED_NAME)
-    text = text.replace("@TEXT@", STORED_TEXT)
-    return text.replace("@SYSTEM@", system).replace("@SALT@", salt)
+    """Checks whose outputs are files with :data:`STORED_TEXT`, called as :func:`stored_name` says,
+    whatever the salt."""
+    return many(count, STORED_NAME, system, salt, "exit 1", FIXED)
 
 
 def stored_name(number: int) -> str:
@@ -122,15 +94,14 @@ def stored_name(number: int) -> str:
 
 
 def failing(count: int, system: str, salt: str) -> str:
-    """Text of a flake with as many checks, none of which can be built."""
-    text = FAILING.replace("@COUNT@", str(count))
-    return text.replace("@SYSTEM@", system).replace("@SALT@", salt)
+    """Checks none of which can be built."""
+    return many(count, "bad", system, salt, "echo $salt does not work; exit 1")
 
 
-def chatty(builds: int, lines: int, system: str, salt: str) -> str:
-    """Text of a flake whose builders print so many lines each."""
-    text = CHATTY.replace("@BUILDS@", str(builds)).replace("@LINES@", str(lines))
-    return text.replace("@SYSTEM@", system).replace("@SALT@", salt)
+def chatty(count: int, lines: int, system: str, salt: str) -> str:
+    """Checks whose builders print so many lines each, as fast as a shell can."""
+    loop = f"i=0; while [ $i -lt {lines} ]; do echo line $i of $salt; i=$((i + 1)); done"
+    return many(count, "talk", system, salt, f"{loop}; echo > $out")
 
 
 def needs(shape: Shape, number: int) -> list[int]:

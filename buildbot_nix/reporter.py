@@ -218,7 +218,7 @@ class Reporter(BuildbotService):
         path = ("buildrequests", str(request["buildrequestid"]), "builds")
         builds = await self.master.data.get(path)
         if not builds:
-            # Stopped while it waited, or merged into the request of a newer commit.
+            # Stopped while it waited, by somebody or by a newer commit.
             return Ended.Cancelled, "it was superseded or stopped before it began"
         return RESULTS[request["results"]], builds[-1]["state_string"]
 
