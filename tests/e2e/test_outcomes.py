@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from tests.instance import Instance
 from tests.processes import processes_of
 from tests.repository import OTHER_SYSTEM, SYSTEM, Repository, flake
 from tests.summary import summary_rows
+from tests.waiting import wait_until
 
 PROJECT = "acme/site"
 #: What is there before the evaluation: built, in a cache, and failed.
@@ -24,7 +26,7 @@ BEFORE = """
   in-a-cache = drv "in-a-cache" "echo done > $out" {};
   failed-before = drv "failed-before" "echo no such host; exit 2" {};
 """
-#: Ends when it is told to.
+#: One ends when it is told to. It listens when there is a second process.
 ALL = (
     BEFORE
     + """
@@ -32,7 +34,11 @@ ALL = (
   fails = drv "fails" "echo the answer is 41; exit 1" {};
   needs-fails = drv "needs-fails" "echo done > $out" { needs = fails; };
   does-not-evaluate = throw "nobody has written this yet";
-  long = drv "long" "trap ': > $out; exit' USR1; while true; do pause 1; done" {};
+  long = drv "long" ''
+    trap ': > $out; exit' USR1
+    (pause 600) &
+    while true; do pause 1; done
+  '' {};
   needs-long = drv "needs-long" "echo done > $out" { needs = long; };
   unwanted = drv "unwanted" "echo done > $out" { needs = long; };
 """
@@ -103,8 +109,11 @@ def test_all_kinds_of_outcome(instance: Instance, browser: webdriver.Chrome) -> 
     page.keep("cancelling")
     page.click("Start build", tag="button")
     page.wait_for("Build steps", "1 cancelled")
-    for pid in processes_of([f"salt={repository.salt}"]):
-        os.kill(pid, signal.SIGUSR1)
+    mark = [f"salt={repository.salt}"]
+    wait_until("the builder", lambda: len(processes_of(mark)) > 1)
+    for pid in processes_of(mark):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGUSR1)
 
     ended = instance.wait_for_end(build_id)
     assert ended.result == "failure", ended.texts()

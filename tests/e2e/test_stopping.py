@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 
@@ -129,8 +130,13 @@ def test_stopping_one_build_cancels_what_needs_it(instance: Instance) -> None:
 
 def test_one_job_that_waits_is_cancelled(instance: Instance) -> None:
     project = "cancelled-one"
+    # It listens when there is a second process.
     checks = """
-      long = drv "long" "trap ': > $out; exit' USR1; while true; do pause 1; done" {};
+      long = drv "long" ''
+        trap ': > $out; exit' USR1
+        (pause 600) &
+        while true; do pause 1; done
+      '' {};
       needs-long = drv "needs-long" "echo done > $out" { needs = long; };
       unwanted = drv "unwanted" "echo done > $out" { needs = long; };
       needs-unwanted = drv "needs-unwanted" "echo done > $out" { needs = unwanted; };
@@ -155,8 +161,9 @@ def test_one_job_that_waits_is_cancelled(instance: Instance) -> None:
     assert offered() == [f"1 {SYSTEM}.needs-long"]
     with pytest.raises(RefusedError, match="waits any more"):
         instance.rest.control(button, "force", jobs=[f"1 {SYSTEM}.long", "2 no.such"])
-    for pid in wait_for_builders(repository, 1):
-        os.kill(pid, signal.SIGUSR1)
+    for pid in wait_for_builders(repository, 2):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGUSR1)
     build = instance.wait_for_end(build_id)
     assert build.result == "cancelled", build.texts()
     assert verdicts(build, SYSTEM) == {
