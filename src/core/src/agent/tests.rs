@@ -2,8 +2,9 @@ use insta::assert_snapshot;
 
 use super::*;
 use crate::config::{GitUrl, parse_settings};
+use crate::machine_line::{CacheStatus, Checkout, Job};
 use crate::nix::AttrPath;
-use crate::plan::{PrivateSubmodule, master_plan, polled_projects};
+use crate::plan::{ON_BRANCH, PrivateSubmodule, master_plan, polled_projects};
 
 const DRV: &str = "/nix/store/g2w8y6hvvvrvbzkx6npjmq33fs4bzqrh-a.drv";
 
