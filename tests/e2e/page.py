@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from selenium import webdriver
-from selenium.webdriver.common.by import By
 
 from tests.instance import Instance
 from tests.processes import ARTIFACTS
@@ -11,6 +10,13 @@ from tests.waiting import wait_until
 
 #: Of the browser's window, in pixels.
 WIDTH, HEIGHT = 1280, 900
+#: Clicks the first element of an XPath, in one go, and returns whether there is one.
+CLICK = """
+const type = XPathResult.FIRST_ORDERED_NODE_TYPE;
+const found = document.evaluate(arguments[0], document, null, type, null).singleNodeValue;
+found?.click();
+return found !== null;
+"""
 
 
 class Page:
@@ -28,7 +34,9 @@ class Page:
 
     def text(self) -> str:
         """All that can be read."""
-        return self.browser.find_element(By.TAG_NAME, "body").text
+        # In one go: an element that was found may be gone before it is asked for its text.
+        text: str = self.browser.execute_script("return document.body?.innerText ?? ''")
+        return text
 
     def wait_for(self, *texts: str) -> None:
         """Waits until all of these can be read."""
@@ -42,9 +50,12 @@ class Page:
     def click(self, text: str, tag: str = "*") -> None:
         """Clicks the first thing with this text."""
         xpath = f"//{tag}[text()[contains(., {text!r})]]"
-        wait_until(f"{text!r} to click", lambda: self.browser.find_elements(By.XPATH, xpath), 30)
-        element = self.browser.find_elements(By.XPATH, xpath)[0]
-        self.browser.execute_script("arguments[0].click()", element)
+        wait_until(
+            f"{text!r} to click",
+            lambda: self.browser.execute_script(CLICK, xpath),
+            30,
+            seen=self.text,
+        )
 
     def keep(self, name: str) -> None:
         """Keeps a screenshot of the whole page, in .build/artifacts."""
