@@ -174,6 +174,9 @@ class Plan:
         """The same with projects of forges; those that it has of forges are replaced."""
     def project(self, name: str) -> Project:
         """One project. Raises ``ConfigError`` if there is no such project."""
+    def hides_secret(self, secret: str) -> bool:
+        """Whether logs must not show the secret of this name. That of a user may be a word which
+        they are full of."""
     def read_secret(self, name: str, forges: Forges) -> str | None:
         """The secret that a row names, None for a name that no row has.
 

@@ -65,6 +65,7 @@ class Checkout(WithCredentials):
                 CREDENTIALS,
                 secrets,
                 lambda: run_agent(self, command, reader.feed, max_time=max_time),
+                is_hidden=self._plan.hides_secret,
             )
         except BuildbotNixError as error:
             # A forge that makes no token, a file that cannot be read.

@@ -93,6 +93,13 @@ impl MasterPlan {
             .ok_or_else(|| Error::Config(format!("there is no project `{name}`")))
     }
 
+    /// Whether logs must not show the secret called `name`. The name of a user may be a word like
+    /// `git`; what is hidden is so wherever it stands, in the middle of other words too.
+    pub fn hides_secret(&self, name: &str) -> bool {
+        let secret = self.secrets.get(name);
+        secret.is_none_or(|secret| secret.part != SecretPart::User)
+    }
+
     /// What happens with the branches of `project`.
     pub fn branch_policy<'plan>(&'plan self, project: &'plan ProjectPlan) -> BranchPolicy<'plan> {
         let gc_roots = self.gc_roots.enabled;

@@ -229,6 +229,9 @@ pull_based:
         };
         assert_eq!(read(&secrets.https_user), "bot");
         assert_eq!(read(&secrets.https_password), "hunter:3");
+        let is_hidden =
+            |name: &Option<String>| loaded.plan().hides_secret(name.as_deref().unwrap());
+        assert!(!is_hidden(&secrets.https_user) && is_hidden(&secrets.https_password));
         let mint = |_: &Repository, _: Option<&FullName>| unreachable!("it is nowhere");
         assert_eq!(loaded.read_secret("other", mint).unwrap(), None);
         let shown = format!(

@@ -43,6 +43,10 @@ impl Plan {
         })
     }
 
+    fn hides_secret(&self, secret: &str) -> bool {
+        self.plan().hides_secret(secret)
+    }
+
     fn read_secret(
         &self,
         python: Python<'_>,
