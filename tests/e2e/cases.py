@@ -86,7 +86,7 @@ ATTRIBUTES = {
             "deep": "(?i)max-call-depth|stack overflow",
             "late": "late on purpose",
             # Newer versions tell the values; that it was an assertion is for the log.
-            "assertion": "assertion|is not equal",
+            "assertion": r"assertion '\(1 == 2\)' failed|'1' is not equal to an integer .* '2'",
         },
     ),
     "no-derivations": Case(
