@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from buildbot_nix._bridge import in_thread
 from buildbot_nix._native import Delivery, ForgeKind, Plan
 from buildbot_nix.deeds import Deeds
-from buildbot_nix.errors import BuildbotNixError
+from buildbot_nix.errors import BuildbotNixError, StoppedError
 from buildbot_nix.in_turn import InTurn, until_settled
 from buildbot_nix.projects import Projects
 from buildbot_nix.state import DeliveryTable, State, StoredDelivery
@@ -137,6 +137,12 @@ class Inbox(BuildbotService):
             Projects.find(self.master).refresh(delivery.forge, decision.refresh)
         try:
             await Deeds(self.master, self._plan).do(decision, about)
+        except StoppedError:
+            # Other settings were read: those who are asked now are asked again. If the master
+            # stops, it is taken up at the next start.
+            if self.running:
+                self._act(delivery)
+            return
         except BuildbotNixError as error:
             # The next look at the forge makes up for it.
             log.msg(f"{about}: {error}")

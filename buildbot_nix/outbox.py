@@ -28,6 +28,7 @@ from buildbot_nix.errors import (
     ForgeRefusedError,
     ForgeUnavailableError,
     MachineError,
+    StoppedError,
 )
 from buildbot_nix.forges import ForgeService
 from buildbot_nix.state import State
@@ -37,7 +38,7 @@ from buildbot_nix.state.outbox import ROWS_MAX, Key, Letter, OutboxTable, Status
 #: ``BuildbotNixError``.
 Post = Callable[[Letter], int | None]
 
-#: Everything else may pass by itself.
+#: Everything else is a defect, which may pass by itself.
 FAULTS: dict[type[BuildbotNixError], Fault] = {
     ForgeAuthError: Fault.Auth,
     ForgeNotFoundError: Fault.NotFound,
@@ -47,6 +48,8 @@ FAULTS: dict[type[BuildbotNixError], Fault] = {
     # A secret that cannot be read, a forge that is not in the settings: for an admin too.
     MachineError: Fault.Auth,
     ConfigError: Fault.Auth,
+    # The master stops, or reads other settings of forges: it is told by what comes next.
+    StoppedError: Fault.Unavailable,
 }
 
 
@@ -146,10 +149,11 @@ class Outbox(BuildbotService):
             self._queue.failed(key, Fault.Unavailable, self._now())
 
     async def _not_taken(self, key: Key, letter: Letter, error: BuildbotNixError) -> None:
-        fault = FAULTS.get(type(error), Fault.Unavailable)
+        fault = FAULTS.get(type(error))
         wait = error.retry_after if isinstance(error, ForgeRateLimitedError) else 0
-        if fault == Fault.Unavailable and not isinstance(error, ForgeUnavailableError):
+        if fault is None:
             log.err(error, f"while telling {describe(key)}")
+            fault = Fault.Unavailable
         if self._queue.failed(key, fault, self._now(), wait):
             log.msg(f"buildbot-nix: later again: {describe(key)}: {error}")
         else:

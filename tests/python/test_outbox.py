@@ -21,6 +21,7 @@ from buildbot_nix.errors import (
     ForgeRefusedError,
     ForgeUnavailableError,
     InternalError,
+    StoppedError,
 )
 from buildbot_nix.outbox import Outbox
 from buildbot_nix.state import State, migrate
@@ -208,6 +209,15 @@ class TestOutbox(TestReactorMixin, unittest.TestCase):
         self.forge.faults = [InternalError("index out of bounds")]
         yield self.outbox.tell([status()])
         assert len(self.flushLoggedErrors(InternalError)) == 1
+        self.reactor.pump([1.0] * 5)
+        assert self.forge.told == [("buildbot/nix-build", "success")]
+
+    @defer.inlineCallbacks
+    def test_what_a_stop_cuts_off_is_no_defect(self) -> Generator[Any, Any, None]:
+        self.forge.faults = [StoppedError("stopped")]
+        yield self.outbox.tell([status()])
+        assert self.flushLoggedErrors() == []
+        assert (yield self.waiting()) == ["buildbot/nix-build"]
         self.reactor.pump([1.0] * 5)
         assert self.forge.told == [("buildbot/nix-build", "success")]
 

@@ -20,6 +20,7 @@ from twisted.web.server import Request, Site
 from twisted.web.test.requesthelper import DummyChannel
 
 from buildbot_nix._native import BODY_BYTES_MAX, ForgeKind, Permission
+from buildbot_nix.errors import BuildbotNixError, StoppedError
 from buildbot_nix.forges import ForgeService
 from buildbot_nix.inbox import Inbox
 from buildbot_nix.run_events import RunEvent, RunEvents, RunHeld, RunLetGo
@@ -44,9 +45,12 @@ class FakeForges:
         self.members: set[str] = set()
         self.heads: dict[str, str] = {}
         self.asked: list[str] = []
+        self.faults: list[BuildbotNixError] = []
 
     def permission(self, _repository: object, user: str) -> Permission:
         self.asked.append(user)
+        if self.faults:
+            raise self.faults.pop()
         return Permission.Write if user in self.members else Permission.Read
 
     def branch_head(self, _repository: object, branch: str) -> str | None:
@@ -329,6 +333,17 @@ class TestApproval(HookTestCase, unittest.TestCase):
         self.send("pull_request", pull_request("synchronize", NEWER, before=NEW))
         yield self.settle()
         assert self.changes == [(self.BRANCH, NEW)]
+
+    @defer.inlineCallbacks
+    def test_agreement_outlives_other_settings(self) -> Generator[Any, Any, None]:
+        self.forges.members = {"carol"}
+        self.send("pull_request", pull_request())
+        yield self.settle()
+        self.forges.faults = [StoppedError("stopped")]
+        self.comment("/build")
+        yield self.settle()
+        assert self.changes == [(self.BRANCH, NEW)]
+        assert self.forges.faults == []
 
     @defer.inlineCallbacks
     def test_what_waits_is_told(self) -> Generator[Any, Any, None]:
