@@ -16,6 +16,7 @@ from buildbot_nix.agent import run_agent, text_properties, was_killed
 from buildbot_nix.builds import FORCE_PROPERTY, AttributeBuilds
 from buildbot_nix.continuation import Lines, continued, may_start_again, past_of, replay
 from buildbot_nix.driver import RunDriver
+from buildbot_nix.errors import BuildbotNixError
 from buildbot_nix.history import History
 from buildbot_nix.machines import Machine, Machines
 from buildbot_nix.memory import FORGET_PROPERTY, Memory
@@ -43,6 +44,7 @@ class EvaluateFlake(WithCredentials):
         self._project = project
         self._driver: RunDriver | None = None
         self._place: Place | None = None
+        self._cannot_ask: str | None = None
 
     @async_to_deferred
     async def run(self) -> int:
@@ -83,6 +85,10 @@ class EvaluateFlake(WithCredentials):
                 secrets,
                 lambda: run_agent(self, command, take_output, max_time=max_time),
             )
+        except BuildbotNixError as error:
+            # A file of secrets that cannot be read.
+            self._cannot_ask = str(error)
+            return EXCEPTION
         finally:
             # Also when the worker is lost: the step that waits must come to an end.
             driver.evaluation_ended(remote.rc if remote else None)
@@ -229,6 +235,8 @@ class EvaluateFlake(WithCredentials):
         return {"step": self._text()}
 
     def getResultSummary(self) -> dict[str, str]:
+        if self._cannot_ask is not None:
+            return {"step": self._cannot_ask, "build": self._cannot_ask}
         run = self._driver.run if self._driver else None
         if run is not None and run.fatal is not None:
             return {"step": run.fatal, "build": run.fatal}

@@ -149,3 +149,23 @@ def test_private_inputs_are_for_trusted_branches(
             assert not any(PASSWORD in log for log in step.logs.values())
         assert not any(PASSWORD in str(value) for value in ended.properties.values())
     assert trusted.properties["tested_on_branch"] == "yes"
+
+
+def test_a_netrc_that_is_gone_is_said(instance: Instance, tmp_path: Path) -> None:
+    repository = Repository(instance.repositories_folder, "forgotten")
+    repository.commit(flake("a = ok 1;"))
+    netrc = tmp_path / "forgotten-netrc"
+    netrc.touch(mode=0o600)
+    instance.settings["pull_based"]["repositories"]["forgotten"] = {
+        "url": repository.url,
+        "default_branch": "main",
+        "poll_interval": 1,
+        "eval_netrc_file": str(netrc),
+    }
+    instance.reconfigure()
+    instance.wait_for_build("forgotten", repository.head())
+    netrc.unlink()
+    ended = instance.wait_for_build("forgotten", repository.commit(flake("b = ok 2;")))
+    assert ended.result == "exception", ended.texts()
+    assert str(netrc) in ended.texts()
+    assert "Traceback" not in ended.texts()
