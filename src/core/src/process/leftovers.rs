@@ -1,4 +1,12 @@
+use std::thread;
+use std::time::{Duration, Instant};
+
 use rustix::process::{Pid, Signal, kill_process};
+
+/// How long processes may take to stop: those that wait for a disk do not before it has answered.
+const STOP: Duration = Duration::from_millis(500);
+/// How often they are looked at meanwhile.
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// The descendants that a process had at some moment, e.g. builders that Nix has started. Empty
 /// where there is no `/proc`: there nothing more than a SIGKILL to the process itself can be done.
@@ -34,18 +42,23 @@ impl Leftovers {
     /// All descendants of process `root`, which is stopped and so are they: nothing can be started
     /// any more that this does not list.
     pub(super) fn stopped(root: u32) -> Self {
+        let deadline = Instant::now() + STOP;
         signal_id(root, Signal::STOP);
-        let mut stopped = Self::default();
+        let mut told = Self::default();
         loop {
+            // Who was told to may be starting another just now.
+            let are_still = is_still(root) && told.ids().all(is_still);
             let now = Self::below(root);
-            let mut new = now.0.iter().filter(|it| !stopped.0.contains(it)).peekable();
-            if new.peek().is_none() {
+            let mut new = now.0.iter().filter(|it| !told.0.contains(it)).peekable();
+            let is_all = are_still && new.peek().is_none();
+            if is_all || Instant::now() >= deadline {
                 return now;
             }
             for process in new {
                 process.signal(Signal::STOP);
             }
-            stopped = now;
+            told = now;
+            thread::sleep(PAUSE);
         }
     }
 
@@ -110,16 +123,28 @@ fn list() -> Vec<Process> {
     pids.filter_map(read).collect()
 }
 
+/// Whether process `pid` does nothing until it is told to go on, or nothing any more.
+fn is_still(pid: u32) -> bool {
+    let fields = i32::try_from(pid).ok().and_then(stat);
+    let state = fields.as_deref().and_then(<[String]>::first);
+    state.is_none_or(|state| matches!(state.as_str(), "T" | "t" | "Z" | "X"))
+}
+
 fn read(pid: i32) -> Option<Process> {
+    let fields = stat(pid)?;
+    Some(Process {
+        pid,
+        parent: fields.get(1)?.parse().ok()?,
+        started: fields.get(19)?.parse().ok()?,
+    })
+}
+
+/// What the kernel says of process `pid`: its state, its parent, and more (proc(5)).
+fn stat(pid: i32) -> Option<Vec<String>> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The command's name stands in parentheses and may itself contain some, and spaces.
     let (_, fields) = stat.rsplit_once(')')?;
-    let field = |index: usize| fields.split_ascii_whitespace().nth(index);
-    Some(Process {
-        pid,
-        parent: field(1)?.parse().ok()?,
-        started: field(19)?.parse().ok()?,
-    })
+    Some(fields.split_ascii_whitespace().map(str::to_owned).collect())
 }
 
 #[cfg(all(test, target_os = "linux"))]

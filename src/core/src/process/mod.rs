@@ -2,6 +2,7 @@
 //!
 //! Children stay in this process's group: a Buildbot worker that stops a build signals the group.
 
+mod capture;
 mod child;
 mod command;
 mod environment;
@@ -11,7 +12,8 @@ mod spawner;
 mod stop;
 mod time;
 
-pub use child::{Captured, Child, Stream, capture, describe_exit};
+pub use capture::{Captured, capture};
+pub use child::{Child, Stream, describe_exit};
 pub use command::{CommandSpec, quoted};
 pub use environment::environment;
 pub use leftovers::Leftovers;
