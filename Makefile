@@ -65,11 +65,11 @@ test-e2e: setup ## Tests with a real Buildbot, Nix, PostgreSQL and browser
 
 PARTS ?=
 bench: setup ## Measure; PARTS='NAME ...': some of what `python -m bench --help` lists
-	cargo build --quiet --release -p buildbot-nix
+	.ci/build release
 	$(PYTHON) -m bench --agent $(CARGO_TARGET_DIR)/release/buildbot-nix $(PARTS)
 
 bench-eval: setup ## Measure evaluations, beside nix-eval-jobs where that is
-	cargo build --quiet --release -p buildbot-nix
+	.ci/build release
 	$(PYTHON) -m bench.evaluation --agent $(CARGO_TARGET_DIR)/release/buildbot-nix
 
 SECONDS ?= 60
