@@ -85,9 +85,9 @@ class EvaluateFlake(WithCredentials):
                 secrets,
                 lambda: run_agent(self, command, take_output, max_time=max_time),
             )
-        except BuildbotNixError as error:
+        except BuildbotNixError as problem:
             # A file of secrets that cannot be read.
-            self._cannot_ask = str(error)
+            self._cannot_ask = str(problem)
             return EXCEPTION
         finally:
             # Also when the worker is lost: the step that waits must come to an end.
