@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import shutil
 import signal
 import socket
@@ -21,6 +22,11 @@ ARTIFACTS = BUILD / "artifacts"
 #: What set-up has made, in the order of PATH: the native command goes before the console script.
 TOOLS = [BUILD / "bin", BUILD / "venv/bin", BUILD / "nix/bin"]
 
+#: Where the ports begin that :func:`free_port` gives, and where Linux has where they must end.
+FIRST_PORT = 15000
+PORT_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_given: set[int] = set()
+
 
 def environment(home: Path, tools: Sequence[Path] = TOOLS) -> dict[str, str]:
     """Variables for programs under test: nothing of the person who runs them but PATH."""
@@ -36,10 +42,22 @@ def environment(home: Path, tools: Sequence[Path] = TOOLS) -> dict[str, str]:
 
 
 def free_port() -> int:
-    """A TCP port of the loopback interface that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port of the loopback interface for a server that may be down for a while: none that the
+    system gives to a connection meanwhile, and none that this has returned before."""
+    ports = range(FIRST_PORT, max(first_of_connections(), FIRST_PORT + 10_000))
+    while True:
+        port = random.choice(ports)
+        if port not in _given and is_free(port):
+            _given.add(port)
+            return port
+
+
+def first_of_connections() -> int:
+    """The first port that the system chooses itself."""
+    try:
+        return int(PORT_RANGE.read_text().split()[0])
+    except OSError:
+        return 32768
 
 
 def is_free(port: int) -> bool:
