@@ -53,9 +53,10 @@ pub(super) fn choose(
     sandbox: &Sandbox,
     roots: Option<&GcRoots>,
 ) -> Result<(Box<dyn Engine>, Option<String>), Error> {
+    let version = sandbox.nix_version()?;
     let nix = NixEngine {
-        version: sandbox.nix_version()?,
-        setup: setup(request, flake, sandbox),
+        setup: setup(request, flake, sandbox, &version),
+        version,
     };
     if request.engine == EngineChoice::Nix {
         return Ok((Box::new(nix), None));
@@ -205,12 +206,16 @@ fn with_import(command: CommandSpec, request: &Request) -> CommandSpec {
     command.args(["--option", "allow-import-from-derivation", &allowed])
 }
 
-fn setup(request: &Request, flake: &Flake, sandbox: &Sandbox) -> Setup {
-    let mut command = CommandSpec::new("nix").args(["repl"]).args(OPTIONS).args([
-        "--pure-eval",
-        // A lock file that lacks something is an error, not completed in passing.
-        "--no-update-lock-file",
-    ]);
+fn setup(request: &Request, flake: &Flake, sandbox: &Sandbox, version: &str) -> Setup {
+    let mut command = CommandSpec::new("nix")
+        .args(["repl"])
+        .args(OPTIONS)
+        .args(tools::repl_features(version))
+        .args([
+            "--pure-eval",
+            // A lock file that lacks something is an error, not completed in passing.
+            "--no-update-lock-file",
+        ]);
     if request.show_trace {
         command = command.args(["--show-trace"]);
     }

@@ -12,6 +12,8 @@ use crate::process::{Captured, CommandSpec, capture, describe_exit};
 
 /// The oldest Nix whose repl does what [`super::repl`] relies on.
 const OLDEST: (u64, u64) = (2, 18);
+/// The first Nix whose repl loads flakes without being told that this is an experiment.
+const REPL_OF_FLAKES: (u64, u64) = (2, 22);
 /// Time for a program to say its version.
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -33,6 +35,17 @@ pub(super) fn nix_version() -> Result<String, Error> {
         ))),
         // A version that cannot be understood is more likely new than old.
         _ => Ok(version),
+    }
+}
+
+/// Experimental features that the repl of Nix `version` needs for flakes. Others know no `repl-flake`,
+/// and warn of it.
+pub(super) fn repl_features(version: &str) -> &'static [&'static str] {
+    match numbers(version) {
+        Some(numbers) if numbers < REPL_OF_FLAKES => {
+            &["--extra-experimental-features", "repl-flake"]
+        }
+        _ => &[],
     }
 }
 
@@ -141,6 +154,14 @@ mod tests {
             assert_eq!(numbers(version), expected, "{version}");
         }
         assert!(numbers("2.9") < Some(OLDEST));
+    }
+
+    #[test]
+    fn only_an_old_repl_is_told_of_flakes() {
+        assert_eq!(repl_features("2.21.5").last(), Some(&"repl-flake"));
+        for version in ["2.22.0", "2.26.3", "2.93.0", "unknown"] {
+            assert!(repl_features(version).is_empty(), "{version}");
+        }
     }
 
     #[test]
