@@ -8,7 +8,7 @@ from buildbot.util.twisted import async_to_deferred
 from buildbot_nix._native import CheckoutReader, Plan, Project
 from buildbot_nix.agent import no_word, run_agent, text_properties, was_killed
 from buildbot_nix.continuation import find_continued, may_start_again
-from buildbot_nix.errors import BuildbotNixError
+from buildbot_nix.errors import BuildbotNixError, StoppedError
 from buildbot_nix.steps.credentials import WithCredentials
 
 #: Seconds that Buildbot waits longer than the agent before it ends a checkout itself.
@@ -67,6 +67,10 @@ class Checkout(WithCredentials):
                 lambda: run_agent(self, command, reader.feed, max_time=max_time),
                 is_hidden=self._plan.hides_secret,
             )
+        except StoppedError as error:
+            # The master stops, or has read other settings of forges: Buildbot does it again.
+            self._summary = str(error)
+            return RETRY
         except BuildbotNixError as error:
             # A forge that makes no token, a file that cannot be read.
             self._summary = str(error)

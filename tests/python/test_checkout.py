@@ -11,7 +11,7 @@ from typing import Any
 
 from buildbot.process.properties import Secret
 from buildbot.process.remotetransfer import StringFileReader
-from buildbot.process.results import CANCELLED, EXCEPTION, FAILURE, SUCCESS
+from buildbot.process.results import CANCELLED, EXCEPTION, FAILURE, RETRY, SUCCESS
 from buildbot.secrets.secret import SecretDetails
 from buildbot.test.reactor import TestReactorMixin
 from buildbot.test.steps import (
@@ -26,7 +26,7 @@ from twisted.trial import unittest
 
 from buildbot_nix._native import Plan, load_plan
 from buildbot_nix.agent import TERM_SECONDS
-from buildbot_nix.errors import ForgeUnavailableError
+from buildbot_nix.errors import BuildbotNixError, ForgeUnavailableError, StoppedError
 from buildbot_nix.steps.checkout import CREDENTIALS, GRACE_SECONDS, Checkout
 
 HEAD, MERGE, TREE, BASE = ("1" * 40, "2" * 40, "3" * 40, "4" * 40)
@@ -147,15 +147,21 @@ class TestCheckout(TestBuildStepMixin, TestReactorMixin, unittest.TestCase):
         return self.check("", 127, EXCEPTION, text)
 
     def test_a_forge_that_makes_no_credentials(self) -> Any:
+        error = ForgeUnavailableError("cannot get a token")
+        return self.check_without_secret(error, EXCEPTION, "cannot get a token")
+
+    def test_a_master_that_stops_does_it_again(self) -> Any:
+        return self.check_without_secret(StoppedError("stopped"), RETRY, "stopped")
+
+    def check_without_secret(self, error: BuildbotNixError, result: int, text: str) -> Any:
         self.set_up(properties={}, credentials_file="./password")
         others = self.build.render
-        error = ForgeUnavailableError("cannot get a token")
 
         def render(value: Any) -> Any:
             return defer.fail(error) if isinstance(value, Secret) else others(value)
 
         self.build.render = render
-        self.expect_outcome(EXCEPTION, "cannot get a token")
+        self.expect_outcome(result, text)
         return self.run_step()
 
     def credentials(self, rc: int, *, interrupted: bool = False) -> list[Any]:
