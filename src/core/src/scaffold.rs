@@ -36,6 +36,17 @@ pub struct Places {
     pub user: String,
 }
 
+impl Places {
+    /// `PATH` with the folder of programs, which is that of a virtual environment that nobody has to
+    /// activate: the agent is there too.
+    fn path_of_units(&self) -> String {
+        if self.path.split(':').any(|folder| folder == self.programs) {
+            return self.path.clone();
+        }
+        format!("{}:{}", self.programs, self.path)
+    }
+}
+
 /// The files of a new folder: settings for a try on this machine, and what starts it.
 pub fn scaffold(
     system: &System,
@@ -43,11 +54,12 @@ pub fn scaffold(
     password: &Secret<String>,
     places: &Places,
 ) -> Vec<ScaffoldFile> {
+    let path = places.path_of_units();
     let unit = |template: &str| {
         [
             ("@folder@", &places.folder),
             ("@programs@", &places.programs),
-            ("@path@", &places.path),
+            ("@path@", &path),
             ("@user@", &places.user),
         ]
         .iter()
@@ -118,7 +130,7 @@ mod tests {
         let places = Places {
             folder: "/srv/ci 100%".to_owned(),
             programs: "/opt/venv/bin".to_owned(),
-            path: "/opt/venv/bin:/usr/bin".to_owned(),
+            path: "/usr/local/bin:/usr/bin".to_owned(),
             user: "ci".to_owned(),
         };
         scaffold(&system, 4, &Secret::new("hunter2".to_owned()), &places)
@@ -186,6 +198,7 @@ mod tests {
             assert!(!unit.contains('@'), "{unit}");
             assert!(unit.contains("WorkingDirectory=/srv/ci 100%%\n"));
             assert!(unit.contains("ExecStart=/opt/venv/bin/twistd --nodaemon"));
+            assert!(unit.contains("PATH=/opt/venv/bin:/usr/local/bin:/usr/bin\""));
         }
         assert!(
             text("buildbot-nix-worker.service").contains("WORKER_NAME=worker WORKER_COUNT=4\n")
