@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::io::ErrorKind;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::daemon::{Client, DaemonError};
 use crate::error::Error;
-use crate::process::{Child, CommandSpec, Stream, environment};
+use crate::process::{Child, CommandSpec, Stream, describe_exit, environment};
 
 /// Time for a daemon to answer.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -42,17 +43,20 @@ impl Daemon {
     /// was ever built, and cannot build in a sandbox of its own.
     pub(super) fn reach(bwrap: &Path, directory: &Path) -> Result<Self, Error> {
         match remote(&environment()) {
-            Remote::Either(socket) if UnixStream::connect(&socket).is_ok() => Ok(Self {
-                socket,
-                _child: None,
-            }),
-            Remote::Either(_) | Remote::Own => Self::start(bwrap, directory),
+            Remote::Either(socket) => {
+                let connected = UnixStream::connect(&socket);
+                match of_machine(socket, connected)? {
+                    Some(daemon) => Ok(daemon),
+                    None => Self::start(bwrap, directory),
+                }
+            }
+            Remote::Own => Self::start(bwrap, directory),
             Remote::Socket(socket) => match UnixStream::connect(&socket) {
                 Ok(_) => Ok(Self {
                     socket,
                     _child: None,
                 }),
-                Err(error) => Err(Error::io("reach the Nix daemon at", socket, error)),
+                Err(error) => Err(unreachable(&socket, &error)),
             },
             Remote::Unknown(remote) => Err(Error::Nix {
                 message: format!("`NIX_REMOTE` is `{remote}`, which is no daemon of this machine"),
@@ -77,7 +81,16 @@ impl Daemon {
         let deadline = Instant::now() + LIMIT;
         let mut pause = Duration::from_millis(2);
         while let Err(error) = UnixStream::connect(&socket) {
-            if child.wait(pause).is_some() || Instant::now() >= deadline {
+            if let Some(status) = child.wait(pause) {
+                return Err(Error::Nix {
+                    message: format!("our own Nix daemon ended with {}", describe_exit(status)),
+                    hint: Some(
+                        "let the worker's user write to the store, or start the machine's daemon"
+                            .to_owned(),
+                    ),
+                });
+            }
+            if Instant::now() >= deadline {
                 return Err(Error::io("reach our own Nix daemon at", &socket, error));
             }
             pause = (pause * 2).min(Duration::from_millis(50));
@@ -87,6 +100,40 @@ impl Daemon {
             socket,
             _child: Some(child),
         })
+    }
+}
+
+/// The machine's daemon after an attempt to connect to it; `None` if it has none that runs. Where one
+/// is for others, this user's own files are no store.
+fn of_machine(
+    socket: PathBuf,
+    connected: std::io::Result<UnixStream>,
+) -> Result<Option<Daemon>, Error> {
+    match connected {
+        Ok(_) => Ok(Some(Daemon {
+            socket,
+            _child: None,
+        })),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            Err(unreachable(&socket, &error))
+        }
+        Err(_) => Ok(None),
+    }
+}
+
+fn unreachable(socket: &Path, error: &std::io::Error) -> Error {
+    let hint = match error.kind() {
+        ErrorKind::PermissionDenied => {
+            "let the worker's user connect to it: Debian wants users to be in the group `nix-users`"
+        }
+        _ => "start the machine's Nix daemon, e.g. `systemctl start nix-daemon.socket`",
+    };
+    Error::Nix {
+        message: format!(
+            "cannot reach the Nix daemon at `{}`: {error}",
+            socket.display()
+        ),
+        hint: Some(hint.to_owned()),
     }
 }
 
@@ -151,6 +198,19 @@ fn remote(environment: &BTreeMap<OsString, OsString>) -> Remote {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_daemon_for_others_is_no_missing_daemon() {
+        let after = |kind: ErrorKind| of_machine("/d/socket".into(), Err(kind.into()));
+        let error = after(ErrorKind::PermissionDenied).unwrap_err().to_string();
+        assert!(
+            error.starts_with("cannot reach the Nix daemon at `/d/socket`: "),
+            "{error}"
+        );
+        for kind in [ErrorKind::NotFound, ErrorKind::ConnectionRefused] {
+            assert!(after(kind).unwrap().is_none());
+        }
+    }
 
     #[test]
     fn the_environment_says_where_the_store_is() {
