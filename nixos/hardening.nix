@@ -10,7 +10,6 @@
   ProtectSystem = "strict";
   RemoveIPC = true;
   RestrictRealtime = true;
-  RestrictSUIDSGID = true;
   SystemCallArchitectures = "native";
   # What is refused is an error of the program that asks for it, and not its end.
   SystemCallErrorNumber = "EPERM";

@@ -197,7 +197,8 @@ in
         # What evaluators run in, bubblewrap, makes user, mount, process and other namespaces, names the
         # host in one, and mounts a /proc. The kernel refuses that to who does not see the whole of /proc.
         # Therefore no ProcSubset, ProtectControlGroups, ProtectHostname, ProtectKernelLogs,
-        # ProtectKernelTunables, ProtectProc, RestrictNamespaces. Whatever post-build steps run may have reasons to write code, so no
+        # ProtectKernelTunables, ProtectProc, RestrictNamespaces. It opens files with openat2, which
+        # RestrictSUIDSGID takes away. Whatever post-build steps run may have reasons to write code, so no
         # MemoryDenyWriteExecute, and to have temporary users, so no PrivateUsers.
         SystemCallFilter = [
           "~@clock"

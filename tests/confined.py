@@ -20,8 +20,11 @@ from pathlib import Path
 PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 38, 22, 2
 KILL, ALLOW = 0x80000000, 0x7FFF0000
 LOAD, JUMP_IF_EQUAL, RETURN = 0x20, 0x15, 0x06
-#: What `ProtectHostname` refuses, see systemd.exec(5).
-NAMES_OF_HOSTS = {"sethostname", "setdomainname"}
+#: What these options refuse, see systemd.exec(5); the latter because it cannot look into arguments.
+OPTIONS = {
+    "ProtectHostname": {"sethostname", "setdomainname"},
+    "RestrictSUIDSGID": {"openat2"},
+}
 #: SQLite calls it where it is root, which services are not.
 OF_ROOT = {"fchown"}
 
@@ -39,8 +42,9 @@ class Confinement:
         if allowed:
             refused |= numbers().keys() - members(allowed)
         refused -= members(["@default"])
-        if options.get("ProtectHostname"):
-            refused |= NAMES_OF_HOSTS
+        for option, calls in OPTIONS.items():
+            if options.get(option):
+                refused |= calls
         if os.geteuid() == 0:
             refused -= OF_ROOT
         self.refused = sorted(numbers()[name] for name in refused & numbers().keys())

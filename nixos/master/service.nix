@@ -168,6 +168,7 @@ in
           "AF_NETLINK"
         ];
         RestrictNamespaces = true;
+        RestrictSUIDSGID = true;
         SystemCallFilter = [
           "@system-service"
           "~@privileged"

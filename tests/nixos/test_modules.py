@@ -168,6 +168,7 @@ def test_units_leave_evaluators_their_sandbox(unit: str) -> None:
         "ProtectKernelTunables",
         "ProtectProc",
         "RestrictNamespaces",
+        "RestrictSUIDSGID",
     }
     assert worker_units()[unit] & harmful == set()
 
