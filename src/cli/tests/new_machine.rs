@@ -54,5 +54,8 @@ fn a_store_that_cannot_be_made_is_an_error() {
         message.starts_with("cannot evaluate in a sandbox: cannot open the store"),
         "{evaluated:#?}"
     );
-    assert!(hint.is_some());
+    assert!(
+        hint.unwrap()
+            .starts_with("let the worker's user write to the store")
+    );
 }

@@ -17,6 +17,9 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// Times that it is asked for the store.
 const ATTEMPTS: u32 = 5;
 
+/// What to do if a daemon of our own is of no use.
+const OWN_STORE: &str = "let the worker's user write to the store, or start the machine's daemon";
+
 /// A socket on which a daemon answers.
 #[derive(Debug)]
 pub(super) struct Daemon {
@@ -84,10 +87,7 @@ impl Daemon {
             if let Some(status) = child.wait(pause) {
                 return Err(Error::Nix {
                     message: format!("our own Nix daemon ended with {}", describe_exit(status)),
-                    hint: Some(
-                        "let the worker's user write to the store, or start the machine's daemon"
-                            .to_owned(),
-                    ),
+                    hint: Some(OWN_STORE.to_owned()),
                 });
             }
             if Instant::now() >= deadline {
@@ -155,7 +155,7 @@ fn greet(socket: &Path) -> Result<(), Error> {
             Err(error) => {
                 return Err(Error::Nix {
                     message: format!("cannot open the store with our own Nix daemon: {error}"),
-                    hint: None,
+                    hint: Some(OWN_STORE.to_owned()),
                 });
             }
         }

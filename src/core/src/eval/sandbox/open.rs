@@ -180,19 +180,17 @@ impl Sandbox {
 
 /// What to tell of an evaluation without a sandbox, if it may be done.
 fn without(sandbox: SandboxChoice, error: &Error) -> Result<String, Error> {
+    let hint = error
+        .hint()
+        .unwrap_or("install bubblewrap and allow user namespaces on the worker");
     if sandbox == SandboxChoice::Required {
         return Err(Error::Nix {
             message: format!("cannot evaluate in a sandbox: {error}"),
-            hint: Some(
-                "install bubblewrap and allow user namespaces on the worker, or set \
-                 `eval_sandbox` to `auto`"
-                    .to_owned(),
-            ),
+            hint: Some(format!("{hint}; or set `eval_sandbox` to `auto`")),
         });
     }
     Ok(format!(
-        "the evaluation ran without a sandbox: {error}; install bubblewrap and allow user \
-         namespaces on the worker, or set `eval_sandbox` to `off`"
+        "the evaluation ran without a sandbox: {error}; {hint}, or set `eval_sandbox` to `off`"
     ))
 }
 
