@@ -120,6 +120,7 @@ def test_deliveries_that_never_come(place: Place, repository: Repository) -> Non
 
 
 def test_forged_deliveries(place: Place, repository: Repository) -> None:
+    before = place.world.tracebacks()
     url = f"{place.instance.url}change_hook/{place.name}"
     place.forge.deliveries.hold()
     sha = place.forge.push(repository, {"note": "forged"})
@@ -132,6 +133,7 @@ def test_forged_deliveries(place: Place, repository: Repository) -> None:
     large = place.forge.send_forged(url, "push", {"x": "y" * 26_000_000}, "")
     assert large.status == 413, large.attempts
     assert place.evaluations(repository, sha) == 0
+    assert place.world.tracebacks() == before
     # The real one is welcome.
     assert place.forge.deliveries.send(real).status == 202
     place.wait_for(repository, sha, GREEN)

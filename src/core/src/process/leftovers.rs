@@ -3,8 +3,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// How long processes may take to stop: those that wait for a disk do not before it has answered.
-const STOP: Duration = Duration::from_millis(500);
+/// How long processes may take to stop or to end: those that wait for a disk do not before it has
+/// answered.
+const LIMIT: Duration = Duration::from_millis(500);
 /// How often they are looked at meanwhile.
 const PAUSE: Duration = Duration::from_millis(1);
 
@@ -42,7 +43,7 @@ impl Leftovers {
     /// All descendants of process `root`, which is stopped and so are they: nothing can be started
     /// any more that this does not list.
     pub(super) fn stopped(root: u32) -> Self {
-        let deadline = Instant::now() + STOP;
+        let deadline = Instant::now() + LIMIT;
         signal_id(root, Signal::STOP);
         let mut told = Self::default();
         loop {
@@ -88,19 +89,30 @@ impl Leftovers {
         u32::try_from(child_of(child_of(root)?)?).ok()
     }
 
-    /// Ends those that still run, wherever they hang now.
+    /// Ends those that still run, wherever they hang now, and waits until they have: each has to get a
+    /// processor to end on.
     pub fn kill(&self) {
         for process in &self.0 {
             process.signal(Signal::KILL);
+        }
+        let deadline = Instant::now() + LIMIT;
+        while self.0.iter().any(|process| process.runs()) && Instant::now() < deadline {
+            thread::sleep(PAUSE);
         }
     }
 }
 
 impl Process {
+    fn runs(self) -> bool {
+        let is_same = read(self.pid).is_some_and(|now| now.started == self.started);
+        is_same && state(self.pid).is_some_and(|state| !matches!(state, 'Z' | 'X'))
+    }
+
     /// Signals it if it still runs.
     fn signal(self, signal: Signal) {
-        let same = read(self.pid).is_some_and(|now| now.started == self.started);
-        if same && let Ok(pid) = u32::try_from(self.pid) {
+        if self.runs()
+            && let Ok(pid) = u32::try_from(self.pid)
+        {
             signal_id(pid, signal);
         }
     }
@@ -125,9 +137,13 @@ fn list() -> Vec<Process> {
 
 /// Whether process `pid` does nothing until it is told to go on, or nothing any more.
 fn is_still(pid: u32) -> bool {
-    let fields = i32::try_from(pid).ok().and_then(stat);
-    let state = fields.as_deref().and_then(<[String]>::first);
-    state.is_none_or(|state| matches!(state.as_str(), "T" | "t" | "Z" | "X"))
+    let state = i32::try_from(pid).ok().and_then(state);
+    state.is_none_or(|state| matches!(state, 'T' | 't' | 'Z' | 'X'))
+}
+
+/// The kernel's letter for what process `pid` is doing.
+fn state(pid: i32) -> Option<char> {
+    stat(pid)?.first()?.chars().next()
 }
 
 fn read(pid: i32) -> Option<Process> {
