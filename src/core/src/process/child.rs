@@ -293,6 +293,9 @@ mod tests {
         let mut grandchild = String::new();
         std::io::BufRead::read_line(&mut stdout, &mut grandchild).unwrap();
         assert_eq!(child.worker_id(), grandchild.trim().parse().ok());
+        // Who signals our group does not end it half.
+        let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap());
+        assert_eq!(rustix::process::getpgid(pid).ok(), pid);
     }
 
     #[test]

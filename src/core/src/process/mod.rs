@@ -1,6 +1,7 @@
 //! Child processes: commands as values, how they are run and ended, and the wish to stop.
 //!
-//! Children stay in this process's group: a Buildbot worker that stops a build signals the group.
+//! Children stay in this process's group, but for sandboxes, which end with this process: a Buildbot
+//! worker that stops a build signals the group.
 
 mod capture;
 mod child;

@@ -1,5 +1,5 @@
 use std::io;
-use std::os::unix::process::ExitStatusExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Child, Command, ExitStatus};
 use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -12,7 +12,12 @@ static SPAWNER: OnceLock<Option<Sender<Order>>> = OnceLock::new();
 /// Starts `command` from a thread that lives as long as this process. Linux tells a child that
 /// its parent has died when the *thread* that started it ends, so a program that ends with its
 /// parent must not be started by one of the short-lived ones.
-pub(super) fn spawn(command: Command) -> io::Result<Child> {
+///
+/// It gets a process group of its own. A signal to ours would end a `bwrap` that has just started the
+/// first process of its sandbox, but not that one, which has no handler yet and is the first of a
+/// namespace: nothing would ever wake it. We hear the signal too, and end both.
+pub(super) fn spawn(mut command: Command) -> io::Result<Child> {
+    command.process_group(0);
     let spawner = SPAWNER.get_or_init(|| {
         let (sender, orders) = channel();
         let thread = thread::Builder::new().name("spawner".to_owned());
